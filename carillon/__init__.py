@@ -1,0 +1,1 @@
+"""Carillon: real-time broadcasts for weddings. This package is the product; it never imports a door."""
