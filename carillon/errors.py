@@ -1,4 +1,4 @@
-"""One tree of errors. Each has a stable code, says what was wrong and what to do; the HTTP and WebSocket edges map it once.
+"""One tree of errors: a stable code, what was wrong, what to do. The HTTP and WebSocket edges map it once.
 
 The class docstring is the reference entry in `docs/ERRORS.md`: keep it a sentence for the person who gets the error.
 """

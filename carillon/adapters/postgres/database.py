@@ -1,0 +1,77 @@
+"""One pool of PostgreSQL connections per process; every way in which the store can be away becomes an `OutageError`."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from carillon.errors import OutageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from psycopg.rows import DictRow
+
+_RETRY_AFTER_S = 2.0
+
+
+class Database:
+    """Transactions on one PostgreSQL.
+
+    `prepare_threshold=None` because RDS Proxy and PgBouncer hand out another server connection per transaction; no
+    session state for the same reason, so the statement time-out is set with the connection.
+    """
+
+    def __init__(self, url: str, *, size: int, timeout_s: float) -> None:
+        self._pool = ConnectionPool[psycopg.Connection["DictRow"]](
+            url,
+            min_size=1,
+            max_size=size,
+            timeout=timeout_s,
+            reconnect_timeout=timeout_s,
+            open=False,
+            kwargs={
+                "row_factory": dict_row,
+                "prepare_threshold": None,
+                "connect_timeout": max(2, round(timeout_s)),
+                "options": f"-c statement_timeout={round(timeout_s * 1000)} -c lock_timeout={round(timeout_s * 1000)}",
+                "application_name": "carillon",
+            },
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[psycopg.Connection[DictRow]]:
+        """One transaction, committed at the end of the block and rolled back by an exception.
+
+        Raises:
+            OutageError: no connection within the time-out, or the server went away in the middle.
+        """
+        if self._pool.closed:
+            self._pool.open(wait=False)
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+            # The other idle connections died with the server: replace them now rather than failing once for each.
+            if not isinstance(error, (PoolTimeout, psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable)):
+                self._pool.check()
+            raise OutageError(f"the database is away: {error}", retry_after_s=_RETRY_AFTER_S) from error
+
+    def all(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Run one statement in its own transaction and return its rows."""
+        with self.transaction() as connection:
+            cursor = connection.execute(sql, parameters)
+            return cursor.fetchall() if cursor.description else []
+
+    def one(self, sql: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any] | None:
+        """Run one statement in its own transaction and return its first row, if there is one."""
+        rows = self.all(sql, parameters)
+        return rows[0] if rows else None
+
+    def close(self) -> None:
+        """Give the connections back to the server."""
+        self._pool.close()
