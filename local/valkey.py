@@ -1,6 +1,6 @@
 """A real Valkey, started from its own program on 127.0.0.1.
 
-It keeps nothing on disk: whatever it holds can be rebuilt from PostgreSQL, and starting it empty proves that every time.
+It keeps nothing on disk: whatever it holds can be rebuilt from PostgreSQL, and starting it empty proves that.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+from functools import partial
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -42,7 +43,7 @@ def server(closed_folder: Path) -> Iterator[Postgres]:
 
 def one(dsn: str, query: str) -> object:
     with psycopg.connect(dsn) as connection:
-        row = connection.execute(query).fetchone()  # type: ignore[arg-type]
+        row = connection.execute(query).fetchone()
     assert row is not None
     return row[0]
 
@@ -134,16 +135,16 @@ def test_children_end_with_a_killed_supervisor(tmp_path: Path) -> None:
         assert len(pids) == 2
         os.kill(supervisor.pid, signal.SIGKILL)
     for pid in pids:
-        wait_until(lambda pid=pid: not runs(pid), timeout_s=10, what=f"the end of {pid}")
+        wait_until(partial(ended, pid), timeout_s=10, what=f"the end of {pid}")
 
 
-def runs(pid: int) -> bool:
-    """Whether a process runs; one that ended and waits to be reaped does not."""
+def ended(pid: int) -> bool:
+    """Whether a process has ended, be it that nobody has reaped it yet."""
     try:
         with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
-            return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+            return file.read().rsplit(")", 1)[1].split()[0] == "Z"
     except FileNotFoundError:
-        return False
+        return True
 
 
 def test_databases_of_the_fixture_are_apart(postgres: str, fresh_postgres: str) -> None:
