@@ -241,3 +241,41 @@ class Event:
     wedding_id: str | None = None
     attempt: int = 1
     tombstone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is asking: a verified token's subject, scopes and, for people of a supplier, whose they are.
+
+    `expires_at` is the token's `exp`, in seconds since 1970.
+    """
+
+    subject: str
+    scopes: frozenset[str]
+    expires_at: int
+    supplier_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a sender asks for, checked for its shape and not yet for its rights."""
+
+    audience: Audience
+    lane: Lane
+    kind: Kind
+    name: str
+    data: dict[str, Any]
+    send_at: datetime | None = None
+    expires_at: datetime | None = None
+    escalate_after_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Whom a draft would reach: `now + delayed + filtered == expected`; `inbox_only` are among `now`, without a post."""
+
+    expected: int
+    now: int
+    inbox_only: int
+    delayed: int
+    filtered: int

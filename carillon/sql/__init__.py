@@ -17,7 +17,7 @@ def queries(file: str) -> dict[str, str]:
 
 
 def migrations() -> list[tuple[str, str]]:
-    """(file name, text) of all migrations in the order in which they run: by number; `pre` before new code takes traffic."""
+    """(file name, text) of all migrations in the order in which they run; `pre` ones before new code takes traffic."""
     folder = files(__package__).joinpath("migrations")
     found = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
     return [(name, folder.joinpath(name).read_text(encoding="utf-8")) for name in found]

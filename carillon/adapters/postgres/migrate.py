@@ -52,7 +52,7 @@ def _apply(connection: psycopg.Connection[Any], name: str, text: str) -> bool:
             raise ConfigError(f"migration {name} was edited after it ran; write a new one instead")
         return False
     with connection.transaction():
-        connection.execute(text)  # type: ignore[arg-type]  # our own files
+        connection.execute(text)
         connection.execute("INSERT INTO schema_migrations (name, checksum) VALUES (%s, %s)", [name, checksum])
     return True
 
@@ -68,8 +68,7 @@ def ensure_partitions(connection: psycopg.Connection[Any], now: datetime) -> lis
         if exists is None or next(iter(exists.values()) if isinstance(exists, dict) else iter(exists)) is None:
             first, after = uuid7_floor(start), uuid7_floor(start + timedelta(weeks=1))
             connection.execute(
-                f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF deliveries"  # type: ignore[arg-type]
-                f" FOR VALUES FROM ('{first}') TO ('{after}')"
+                f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF deliveries FOR VALUES FROM ('{first}') TO ('{after}')"
             )
             made.append(name)
     return made
