@@ -31,6 +31,8 @@ class PostReport:
     sent: tuple[str, ...]
     gone: tuple[str, ...]
     failed: Mapping[str, str]
+    first_sent_at: float | None = None
+    """When the first post was answered 200, in epoch seconds; None when none was."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Load tools: real clients, benchmarks and their reports."""
