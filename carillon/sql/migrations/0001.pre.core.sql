@@ -114,8 +114,10 @@ CREATE TABLE IF NOT EXISTS broadcasts (
     state            smallint NOT NULL DEFAULT 0,
     expected         integer,
     failure          text,
-    canceled_at      timestamptz
+    canceled_at      timestamptz,
+    expiry_swept     boolean NOT NULL DEFAULT false
 );
+CREATE INDEX IF NOT EXISTS broadcasts_to_expire ON broadcasts (expires_at) WHERE NOT expiry_swept;
 CREATE INDEX IF NOT EXISTS broadcasts_by_wedding ON broadcasts (wedding_id, broadcast_id) WHERE wedding_id IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS idempotency (

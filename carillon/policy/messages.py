@@ -1,0 +1,91 @@
+"""What stands in a lane queue: three kinds of message, as JSON text."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from carillon.errors import PoisonError
+from carillon.model import PAGED_AUDIENCES, Audience, AudienceType
+
+
+@dataclass(frozen=True, slots=True)
+class Deliver:
+    """Deliver a broadcast to `users`, or to its whole audience when there are none. `ticket` tells releases apart."""
+
+    broadcast_id: str
+    users: tuple[str, ...] | None = None
+    ticket: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Expand:
+    """Cut the next page of a large audience: from `after` on, in this `stage`; `number` counts the pieces so far."""
+
+    broadcast_id: str
+    stage: int = 0
+    after: str = ""
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Escalate:
+    """Post a critical broadcast again to those who have not acked; `after` pages through them."""
+
+    broadcast_id: str
+    attempt: int
+    after: str = ""
+
+
+LaneMessage = Deliver | Expand | Escalate
+
+
+def encode(message: LaneMessage) -> str:
+    """The body's text; equal messages give equal texts."""
+    fields: dict[str, Any] = {"type": type(message).__name__.lower()}
+    fields |= {name: value for name in message.__slots__ if (value := getattr(message, name)) not in (None, "")}
+    return json.dumps(fields, separators=(",", ":"), sort_keys=True)
+
+
+def decode(text: str) -> LaneMessage:
+    """The inverse of `encode`.
+
+    Raises:
+        PoisonError: it never was one; no retry can help.
+    """
+    try:
+        fields = json.loads(text)
+        kind = fields.pop("type")
+        fields["broadcast_id"] = str(UUID(fields["broadcast_id"]))
+        if kind == "deliver":
+            users = fields.pop("users", None)
+            return Deliver(**fields, users=tuple(_texts(users)) if users is not None else None)
+        return {"expand": Expand, "escalate": Escalate}[kind](**fields)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise PoisonError(f"the message is no deliver, expand or escalate message: {error!r}") from error
+
+
+def _texts(values: Any) -> list[str]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError("users must be a list of user ids")
+    return values
+
+
+def deduplication_id(group_id: str, body: str) -> str:
+    """A hash of the content, never of a position: a page that is cut again otherwise is a new message."""
+    return hashlib.sha256(f"{group_id}\n{body}".encode()).hexdigest()
+
+
+def first_message(broadcast_id: str, audience: Audience) -> LaneMessage:
+    """What a new broadcast starts with."""
+    return Expand(broadcast_id) if audience.type in PAGED_AUDIENCES else Deliver(broadcast_id)
+
+
+def group_id(broadcast_id: str, audience: Audience, number: int = 0) -> str:
+    """Wedding audiences keep their order; the pieces of large ones run side by side (one active group, one worker)."""
+    if audience.type in (AudienceType.WEDDING, AudienceType.ROLE):
+        return f"wedding:{audience.wedding_id}"
+    return f"broadcast:{broadcast_id}:{number}"
