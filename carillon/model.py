@@ -216,6 +216,8 @@ class Delivery:
     offset: int | None
     status: Status
     attempts: int = 0
+    role: Role = Role.GUEST
+    realtime: bool = True
 
 
 @dataclass(frozen=True, slots=True)

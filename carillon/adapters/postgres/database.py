@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
+from psycopg import errors
 from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
     from psycopg.rows import DictRow
 
-_RETRY_AFTER_S = 2.0
+_RETRY_AFTER_S: Final = 2.0
+_SERVER_IS_THERE: Final = (errors.QueryCanceled, errors.LockNotAvailable, errors.DeadlockDetected)
 
 
 class Database:
@@ -36,6 +38,7 @@ class Database:
             open=False,
             kwargs={
                 "row_factory": dict_row,
+                "autocommit": True,
                 "prepare_threshold": None,
                 "connect_timeout": max(2, round(timeout_s)),
                 "options": f"-c statement_timeout={round(timeout_s * 1000)} -c lock_timeout={round(timeout_s * 1000)}",
@@ -44,26 +47,30 @@ class Database:
         )
 
     @contextmanager
+    def _away_is_an_outage(self) -> Iterator[None]:
+        if self._pool.closed:
+            self._pool.open(wait=False)
+        try:
+            yield
+        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+            # The other idle connections died with the server: replace them now rather than failing once for each.
+            if not isinstance(error, (PoolTimeout, *_SERVER_IS_THERE)):
+                self._pool.check()
+            raise OutageError(f"the database is away: {error}", retry_after_s=_RETRY_AFTER_S) from error
+
+    @contextmanager
     def transaction(self) -> Iterator[psycopg.Connection[DictRow]]:
         """One transaction, committed at the end of the block and rolled back by an exception.
 
         Raises:
             OutageError: no connection within the time-out, or the server went away in the middle.
         """
-        if self._pool.closed:
-            self._pool.open(wait=False)
-        try:
-            with self._pool.connection() as connection:
-                yield connection
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
-            # The other idle connections died with the server: replace them now rather than failing once for each.
-            if not isinstance(error, (PoolTimeout, psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable)):
-                self._pool.check()
-            raise OutageError(f"the database is away: {error}", retry_after_s=_RETRY_AFTER_S) from error
+        with self._away_is_an_outage(), self._pool.connection() as connection, connection.transaction():
+            yield connection
 
     def all(self, sql: str, parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """Run one statement in its own transaction and return its rows."""
-        with self.transaction() as connection:
+        """Run one statement in its own transaction (autocommit: one round trip) and return its rows."""
+        with self._away_is_an_outage(), self._pool.connection() as connection:
             cursor = connection.execute(sql, parameters)
             return cursor.fetchall() if cursor.description else []
 

@@ -135,7 +135,7 @@ CREATE TABLE IF NOT EXISTS outbox (
     broadcast_id uuid NOT NULL,
     lane         smallint NOT NULL,
     group_id     text NOT NULL,
-    body         jsonb NOT NULL,
+    body         text NOT NULL,
     due_at       timestamptz NOT NULL,
     sent_at      timestamptz
 );
