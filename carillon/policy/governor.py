@@ -20,7 +20,7 @@ LEAST_PAUSE_S: Final = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The quota: `rate` posts per second, `burst` at once, and `reserve`, the share of both that only critical may draw."""
+    """The quota: `rate` posts per second, `burst` at once; `reserve` is the share of both for critical alone."""
 
     rate: float
     burst: float
