@@ -26,7 +26,10 @@ REQUEST_TIMEOUT_S: Final = 2.0
 """Longest wait for one answer; API Gateway's own p99 is far below, so that what is slower is lost."""
 CLOSE_DEADLINE_S: Final = 5.0
 RETRIES: Final = 2
-"""How often a post is tried again after a 5xx, a broken connection or a timeout; after a 429, until the deadline."""
+"""How often a post is tried again after a 5xx, a broken connection or a timeout; after a 429, until the deadline.
+
+What was under way on a kept connection that dies unanswered is sent once more by libcurl itself, uncounted.
+"""
 LEASE_BLOCK: Final = 100
 """Most posts asked of the budget at once."""
 _BACKOFF_S: Final = (0.05, 1.0)
