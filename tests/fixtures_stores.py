@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import itertools
 import tempfile
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 from psycopg import sql
 from valkey import Valkey as ValkeyClient
 
+from carillon.adapters.postgres.migrate import migrate
 from local.postgres import Postgres
 from local.valkey import Valkey
 
@@ -39,24 +38,12 @@ def postgres_server(store_folder: Path) -> Iterator[Postgres]:
     server.stop("immediate")
 
 
-def _migration() -> Callable[[str], object] | None:
-    """`carillon.adapters.postgres.migrate`, the function or the module's, or nothing while there is none."""
-    if importlib.util.find_spec("carillon") is None or importlib.util.find_spec("carillon.adapters") is None:
-        return None
-    if importlib.util.find_spec("carillon.adapters.postgres") is None:
-        return None
-    migrate = getattr(importlib.import_module("carillon.adapters.postgres"), "migrate", None)
-    return getattr(migrate, "migrate", migrate)
-
-
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: Postgres) -> str:
     """The name of a database with the whole schema and no rows."""
     with psycopg.connect(postgres_server.dsn, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
-    migrate = _migration()
-    if migrate:
-        migrate(postgres_server.dsn_of(TEMPLATE))
+    migrate(postgres_server.dsn_of(TEMPLATE))
     return TEMPLATE
 
 
