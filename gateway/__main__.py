@@ -32,6 +32,7 @@ async def serve(config: GatewayConfig, files: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     await gateway.start()
+    gc.freeze()  # what is imported by now stays; no collection need look at it
     ready = {
         "ready": True,
         "ws_port": gateway.ws_port,

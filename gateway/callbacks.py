@@ -1,6 +1,7 @@
 """The callback listener: HTTP/1.1 with keep-alive and pipelining over httptools, made for many small posts."""
 
 import asyncio
+import logging
 import socket
 import struct
 from collections import deque
@@ -12,8 +13,13 @@ from gateway import http_answers as http
 from gateway.clock import Clock
 from gateway.http_request import Request
 
+log = logging.getLogger(__name__)
+
 MAX_BODY_BYTES = 10 * 1024 * 1024
 """API Gateway takes 10 MB; a longer body is not read to its end."""
+
+MAX_HELD = 64
+"""Requests of one connection that may wait behind a slow one; then its socket is not read."""
 
 _AUTHORIZATION, _AMZ_DATE, _EXPECT = b"authorization", b"x-amz-date", b"expect"
 _NAMES = {len(name): name for name in (_AUTHORIZATION, _AMZ_DATE, _EXPECT)}
@@ -24,6 +30,7 @@ class Desk(Protocol):
 
     clock: Clock
     kept_bytes: int
+    http_sockets: set[asyncio.Transport]
 
     def answer(self, request: Request) -> bytes:
         """Return the answer's bytes, or `RESET`."""
@@ -51,19 +58,22 @@ class CallbackProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport; called by the event loop."""
         self._transport = cast("asyncio.Transport", transport)
+        self._desk.http_sockets.add(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop's signature
         """Forget what waits; called by the event loop."""
+        if self._transport is not None:
+            self._desk.http_sockets.discard(self._transport)
         self._transport = None
         self._held = None
 
     def pause_writing(self) -> None:
-        """The client does not read its answers: take no more requests from it."""
+        """The client does not read its answers, or waits for slow ones: take no more requests from it."""
         if self._transport is not None:
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """The client reads again."""
+        """Take requests again."""
         if self._transport is not None:
             self._transport.resume_reading()
 
@@ -71,6 +81,9 @@ class CallbackProtocol(asyncio.Protocol):
         """Parse; called by the event loop."""
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError:  # our own failure, not the client's
+            log.exception("a request to the callback listener could not be answered")
+            self._last_words(http.BROKEN)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._last_words(http.BAD_REQUEST)
 
@@ -117,6 +130,8 @@ class CallbackProtocol(asyncio.Protocol):
         if self._held is None:
             self._held = deque()
         self._held.append(request)
+        if len(self._held) == MAX_HELD:
+            self.pause_writing()
         if len(self._held) == 1:
             self._desk.clock.call_later(delay_s, self._release)
 
@@ -125,6 +140,8 @@ class CallbackProtocol(asyncio.Protocol):
         if not self._held:
             return
         self._serve(self._held.popleft())
+        if self._held is not None and len(self._held) == MAX_HELD // 2:
+            self.resume_writing()
         if self._held:
             self._desk.clock.call_later(self._desk.delay_s(self._held[0]), self._release)
 
@@ -150,5 +167,6 @@ class CallbackProtocol(asyncio.Protocol):
         sock: socket.socket = self._transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
+        self._desk.http_sockets.discard(self._transport)
         self._transport = None
         self._held = None

@@ -108,7 +108,9 @@ class Connection(WSListener):
             its reader is so slow that the write buffer would overflow.
         """
         transport = self._transport
-        if self.state is not State.OPEN or transport is None or transport.is_disconnected:
+        if self.state is not State.OPEN or transport is None:
+            return False
+        if transport.is_close_frame_sent or transport.is_disconnected:  # picows ends connections by itself too
             return False
         size_bytes = len(body)
         limits = self._owner.limits

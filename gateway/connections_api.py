@@ -39,7 +39,6 @@ class ConnectionsApi:
         self._requests = requests
         self._faults = faults
         self._prefixes = tuple(f"/{config.stage}/{at}connections/".encode() for at in ("@", "%40"))
-        self._lengths = tuple(len(prefix) for prefix in self._prefixes)
         self._methods: dict[bytes, Callable[[Request, str], bytes]] = {
             b"POST": self._post,
             b"GET": self._get,
@@ -64,10 +63,12 @@ class ConnectionsApi:
 
     def _id_of(self, url: bytes) -> str | None:
         """Return the connection id in a request target, decoded once; None when the path is another."""
-        for prefix, length in zip(self._prefixes, self._lengths, strict=True):
+        for prefix in self._prefixes:
             if url.startswith(prefix):
-                tail = url[length:]
-                return (unquote_to_bytes(tail) if b"%" in tail else tail).decode("latin-1")
+                tail = url[len(prefix) :]
+                if tail.endswith(b"%3D") and tail.count(b"%") == 1:  # what nearly every post looks like
+                    return tail[:-3].decode("latin-1") + "="
+                return unquote_to_bytes(tail).decode("latin-1")
         return None
 
     def _post(self, request: Request, connection_id: str) -> bytes:

@@ -49,6 +49,7 @@ class Gateway:
         self.clock = clock or SystemClock()
         self.kept_bytes = config.limits.message_bytes
         self.connections: dict[str, Connection] = {}
+        self.http_sockets: set[asyncio.Transport] = set()
         self.faults = Faults()
         self.connects = TokenBucket(self.limits.connects_per_s, self.limits.connects_burst, self.clock)
         self._gauges = Gauges()
@@ -139,6 +140,8 @@ class Gateway:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for transport in list(self.http_sockets):
+            transport.abort()
         self.wheel.stop()
         if self._pool is not None:
             await self._pool.stop()

@@ -43,6 +43,7 @@ class Door(Owner, Protocol):
     config: GatewayConfig
     dispatcher: Dispatcher
     connects: TokenBucket
+    http_sockets: set[asyncio.Transport]
 
     def start_task(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine as a task of the server."""
@@ -92,11 +93,14 @@ class UpgradeProtocol(asyncio.Protocol):
         """Keep the transport; called by the event loop."""
         self._transport = cast("asyncio.Transport", transport)
         self._door.wheel.add(self)
+        self._door.http_sockets.add(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop's signature
         """Remember that the client has gone; called by the event loop."""
         self._door.wheel.remove(self)
         self._gone = True
+        if self._transport is not None:
+            self._door.http_sockets.discard(self._transport)
 
     def on_url(self, url: bytes) -> None:
         """Collect the request target; called by httptools."""
@@ -134,7 +138,7 @@ class UpgradeProtocol(asyncio.Protocol):
         query = self._url.partition(b"?")[2].decode("latin-1")
         answer = await self._door.dispatcher.connect(caller, self._headers, query)
         accepted = 200 <= answer.status < 300
-        if self._gone:
+        if self._gone or self._transport is None or self._transport.is_closing():
             if accepted:
                 self._door.lost_before_open(caller)
         elif accepted:
@@ -171,6 +175,8 @@ class UpgradeProtocol(asyncio.Protocol):
             parser.feed_data(head)
         except httptools.HttpParserUpgrade:
             pass  # the good case: the parser stops where WebSocket begins
+        except httptools.HttpParserCallbackError:
+            raise
         except httptools.HttpParserError as error:
             raise _RefusedError(400, "Bad Request") from error
         method: bytes = parser.get_method()
@@ -204,6 +210,7 @@ class UpgradeProtocol(asyncio.Protocol):
             return WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(headers), connection)
 
         protocol = _picows_protocol(listener)
+        self._door.http_sockets.discard(self._transport)
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
         _feed(protocol, _request_for_picows(key) + bytes(self._data))
