@@ -125,6 +125,17 @@ def test_connections_are_kept_from_call_to_call(server: Scripted) -> None:
     assert server.connections <= 4
 
 
+def test_a_cold_poster_does_not_open_all_its_connections_at_once(server: Scripted) -> None:
+    ids = [f"c{n}" for n in range(40)]
+    for connection_id in ids:
+        server.script(connection_id, STALL, 200)
+    with poster_for(server.url, concurrency=64) as poster:
+        send(poster, *ids, deadline_s=SHORT_S)
+        assert server.connections == transport.FIRST_CONNECTIONS
+        send(poster, *(f"d{n}" for n in range(200)))
+    assert transport.FIRST_CONNECTIONS < server.connections - transport.FIRST_CONNECTIONS <= 64
+
+
 def test_a_connection_is_replaced_when_it_is_old(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
     """An address that changed behind the name is followed."""
     monkeypatch.setattr(transport, "CONNECTION_LIFE_S", (1, 1))
@@ -240,6 +251,26 @@ def test_waiting_for_budget_does_not_hold_up_what_is_under_way(server: Scripted,
 
     report = poster.post(posts("a", "b", "c"), AfterTheFirst(), DEADLINE_S)
     assert sorted(report.sent) == ["a", "b", "c"]
+
+
+def test_a_budget_that_breaks_leaves_no_stray_answers_behind(server: Scripted, poster: CallbackPoster) -> None:
+    class Breaking:
+        given = 0
+
+        def lease(self, want: int) -> Lease:  # noqa: ARG002 - the port's shape
+            self.given += 1
+            if self.given > 2:
+                raise OSError("broken")
+            return Lease(1, 0.0)
+
+    with pytest.raises(OSError, match="broken"):
+        poster.post(posts("a", "b", "c"), Breaking(), DEADLINE_S)
+    assert send(poster, "d").sent == ("d",)
+
+
+def test_a_name_is_looked_up(server: Scripted) -> None:
+    with poster_for(f"http://localhost:{server.port}") as poster:
+        assert send(poster, "a").sent == ("a",)
 
 
 def test_the_budget_is_asked_for_in_blocks(server: Scripted, poster: CallbackPoster) -> None:

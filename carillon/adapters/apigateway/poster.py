@@ -87,7 +87,10 @@ class CallbackPoster(Poster):
 
     def _run(self, method: str, posts: Sequence[Post], rate: Rate, deadline_s: float) -> PostReport:
         call = _Call(method, posts, rate, time.monotonic() + deadline_s, self._request_timeout_s)
-        report = call.run(self._signer, self._transport)
+        try:
+            report = call.run(self._signer, self._transport)
+        finally:
+            self._transport.abandon()  # nothing, unless the budget raised: its answers must not reach the next call
         if report.failed:
             logger.warning(
                 "%s @connections: %d of %d failed: %s%s",
@@ -155,7 +158,7 @@ class _Call:
 
     def _fill(self, signer: Signer, transport: Transport, now: float) -> None:
         timeout_s = min(self._request_timeout_s, self._deadline - now)
-        while self._ready and transport.free and (self._tokens or self._lease(now)):
+        while self._ready and transport.free > 0 and (self._tokens or self._lease(now)):
             self._tokens -= 1
             key = self._ready.popleft()
             post = self._attempts[key].post
@@ -174,7 +177,7 @@ class _Call:
         until = self._deadline
         if self._later:
             until = min(until, self._later[0][0])
-        if self._ready and transport.free:
+        if self._ready and transport.free > 0:
             until = min(until, self._lease_at)
         return max(0.0, until - now)
 
@@ -218,7 +221,6 @@ class _Call:
         """The deadline: what is under way is in doubt, what waits keeps the reason why it waits."""
         for key in transport.running:
             self._fail(self._attempts[key], "timeout")
-        transport.abandon()
         unstarted = "budget" if self._lease_at else "timeout"
         for key in [*self._ready, *(key for _, key in self._later)]:
             self._fail(self._attempts[key], self._attempts[key].reason or unstarted)
