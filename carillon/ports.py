@@ -342,8 +342,20 @@ class Head:
     floor: int = 0
 
 
+class Limits(Protocol):
+    """Rate limits per person; without Valkey they are open, because a limit must not silence an emergency."""
+
+    def allow(self, what: str, who: str, most: int, window_s: int) -> bool:
+        """Count one use of `what` by `who`; False when it is more than `most` within `window_s` seconds."""
+        ...
+
+
 class Inbox(Protocol):
     """A person's streams as the client reads them; always the writer."""
+
+    def epoch(self) -> str:
+        """The epoch of all inbox streams."""
+        ...
 
     def heads(self, user_id: str) -> tuple[str, dict[Lane, Head]]:
         """(epoch, head of every lane)."""
@@ -368,7 +380,10 @@ class Upkeep(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """All that the flow touches, chosen by `wiring`. `clock` gives aware UTC times, `jitter` numbers in [0, 1)."""
+    """All that the flow touches, chosen by `wiring`.
+
+    `clock` gives aware UTC times, `jitter` numbers in [0, 1), `new_id` UUIDv7 texts.
+    """
 
     broadcasts: Broadcasts
     audiences: Audiences
@@ -380,6 +395,8 @@ class Ports:
     poster: Poster
     governor: Governor
     metrics: Metrics
+    limits: Limits
     upkeep: Upkeep
     clock: Callable[[], datetime]
     jitter: Callable[[], float]
+    new_id: Callable[[], str]

@@ -1,0 +1,1 @@
+"""A broadcast's way: the steps, and `create` and `consume`, which tie them."""

@@ -63,9 +63,17 @@ def decode(text: str) -> LaneMessage:
         if kind == "deliver":
             users = fields.pop("users", None)
             return Deliver(**fields, users=tuple(_texts(users)) if users is not None else None)
-        return {"expand": Expand, "escalate": Escalate}[kind](**fields)
+        message = Expand(**fields) if kind == "expand" else {"escalate": Escalate}[kind](**fields)
+        return _checked(message)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PoisonError(f"the message is no deliver, expand or escalate message: {error!r}") from error
+
+
+def _checked(message: Expand | Escalate) -> Expand | Escalate:
+    numbers = (message.stage, message.number) if isinstance(message, Expand) else (message.attempt,)
+    if not isinstance(message.after, str) or not all(type(number) is int and number >= 0 for number in numbers):
+        raise TypeError("after must be a user id, the others whole numbers")
+    return message
 
 
 def _texts(values: Any) -> list[str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`QUEUED`, `FILTERED` (with the `reason`) or `DELAYED` (until `release_at`); without `realtime` there is no post."""
+    """`QUEUED`, `FILTERED` (with the `reason`) or `DELAYED` (until `release_at`); no post without `realtime`."""
 
     status: Status
     realtime: bool = True

@@ -1,4 +1,4 @@
-"""When something is tried again. `jitter` is a number in [0, 1) from the caller; delays are whole seconds, as SQS takes them."""
+"""When something is tried again: `jitter` is a number in [0, 1) from the caller, delays are whole seconds (SQS)."""
 
 from __future__ import annotations
 

@@ -26,6 +26,9 @@ SELECT connection_id, user_id FROM connections WHERE user_id = ANY(%(users)s) AN
 UNION
 (SELECT connection_id, user_id FROM connections WHERE connected_at <= %(opened_before)s LIMIT %(limit)s)
 
+-- epoch --
+SELECT value AS epoch FROM meta WHERE key = 'inbox_epoch'
+
 -- heads --
 SELECT m.value AS epoch, h.lane, h.head, h.acked, h.floor
   FROM meta m LEFT JOIN inbox_heads h ON h.user_id = %(user_id)s

@@ -71,6 +71,12 @@ class PostgresInbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def epoch(self) -> str:
+        """The epoch of all inbox streams."""
+        row = self._database.one(_SQL["epoch"])
+        assert row is not None
+        return str(row["epoch"])
+
     def heads(self, user_id: str) -> tuple[str, dict[Lane, Head]]:
         """(epoch, head of every lane)."""
         rows = self._database.all(_SQL["heads"], {"user_id": user_id})

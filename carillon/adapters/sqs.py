@@ -1,0 +1,164 @@
+"""The lane queues on SQS FIFO. boto3 is imported with the first call: a consumer's hot path never makes one."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from carillon.errors import OutageError
+from carillon.model import Lane
+from carillon.names import ATTRIBUTE_BROADCAST, ATTRIBUTE_REASON, lane_dead_letters, lane_queue
+from carillon.policy.messages import deduplication_id
+from carillon.ports import Message, Outgoing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from carillon.config import StoreSettings
+
+_LOG = logging.getLogger(__name__)
+_BATCH: Final = 10
+_RETRY_AFTER_S: Final = 2.0
+
+
+class SqsQueue:
+    """See `ports.Queue`."""
+
+    def __init__(self, settings: StoreSettings) -> None:
+        self._settings = settings
+        self._client: Any = None
+
+    def send(self, messages: Sequence[Outgoing]) -> None:
+        """Send all, in order within each group."""
+        for batch in _batches(messages):
+            entries = [_entry(str(index), message) for index, message in enumerate(batch)]
+            answer = self._call(
+                "send_message_batch", QueueUrl=self._url(lane_queue(batch[0].lane.word)), Entries=entries
+            )
+            if answer.get("Failed"):
+                raise OutageError(f"the queue refused {answer['Failed']}", retry_after_s=_RETRY_AFTER_S)
+
+    def delay(self, messages: Sequence[Message], delay_s: int) -> None:
+        """Make messages visible again after `delay_s`; one whose time ran out already is visible, which is fine."""
+        for start in range(0, len(messages), _BATCH):
+            batch = messages[start : start + _BATCH]
+            entries = [
+                {"Id": str(index), "ReceiptHandle": message.receipt, "VisibilityTimeout": delay_s}
+                for index, message in enumerate(batch)
+            ]
+            url = self._url(lane_queue(batch[0].lane.word))
+            answer = self._call("change_message_visibility_batch", QueueUrl=url, Entries=entries)
+            for failure in answer.get("Failed", ()):
+                _LOG.warning("a message's visibility could not be changed: %s", failure)
+
+    def dead_letter(self, message: Message, reason: str) -> None:
+        """Copy a message to its lane's dead-letter queue, with the reason."""
+        attributes = {ATTRIBUTE_REASON: reason[:1000]}
+        if message.broadcast_id:
+            attributes[ATTRIBUTE_BROADCAST] = message.broadcast_id
+        self._call(
+            "send_message",
+            QueueUrl=self._url(lane_dead_letters(message.lane.word)),
+            MessageBody=message.body,
+            MessageGroupId=message.group_id,
+            MessageDeduplicationId=message.message_id,
+            MessageAttributes=_attributes(attributes),
+        )
+
+    def ready(self) -> bool:
+        """Whether all four lanes can be reached."""
+        try:
+            for lane in Lane:
+                self._call(
+                    "get_queue_attributes", QueueUrl=self._url(lane_queue(lane.word)), AttributeNames=["QueueArn"]
+                )
+        except OutageError as error:
+            _LOG.warning("queues: %s", error)
+            return False
+        return True
+
+    def _url(self, name: str) -> str:
+        return self._settings.queue_prefix_url.rstrip("/") + "/" + name
+
+    def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - not in the hot path's cold start
+
+        try:
+            answer: dict[str, Any] = getattr(self._connected(), operation)(**arguments)
+        except (BotoCoreError, ClientError) as error:
+            raise OutageError(f"the queue is away: {error}", retry_after_s=_RETRY_AFTER_S) from error
+        return answer
+
+    def _connected(self) -> Any:
+        if self._client is None:
+            import boto3  # noqa: PLC0415 - same
+            from botocore.config import Config  # noqa: PLC0415
+
+            self._client = boto3.client(
+                "sqs",
+                region_name=self._settings.region,
+                endpoint_url=self._settings.queue_endpoint or None,
+                config=Config(
+                    connect_timeout=1,
+                    read_timeout=3,
+                    retries={"max_attempts": 2, "mode": "standard"},
+                    max_pool_connections=32,
+                ),
+            )
+        return self._client
+
+
+def _batches(messages: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:
+    """Up to ten messages of one lane, no group twice: a batch that fails in part must not change a group's order."""
+    batch: list[Outgoing] = []
+    for message in messages:
+        full = len(batch) == _BATCH or any(
+            one.group_id == message.group_id or one.lane is not message.lane for one in batch
+        )
+        if full:
+            yield batch
+            batch = []
+        batch.append(message)
+    if batch:
+        yield batch
+
+
+def _entry(entry_id: str, message: Outgoing) -> dict[str, Any]:
+    return {
+        "Id": entry_id,
+        "MessageBody": message.body,
+        "MessageGroupId": message.group_id,
+        "MessageDeduplicationId": deduplication_id(message.group_id, message.body),
+        "MessageAttributes": _attributes({ATTRIBUTE_BROADCAST: message.broadcast_id}),
+    }
+
+
+def _attributes(values: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    return {name: {"DataType": "String", "StringValue": value} for name, value in values.items()}
+
+
+def message_from(record: Mapping[str, Any]) -> Message:
+    """A record of the Lambda event for SQS; the lane stands in the queue's name.
+
+    Raises:
+        KeyError: it is no such record.
+    """
+    attributes, named = record["attributes"], record.get("messageAttributes", {})
+    return Message(
+        message_id=record["messageId"],
+        receipt=record["receiptHandle"],
+        lane=_lane(record["eventSourceARN"].rsplit(":", 1)[-1]),
+        group_id=attributes["MessageGroupId"],
+        body=record["body"],
+        receive_count=int(attributes["ApproximateReceiveCount"]),
+        sent_at=datetime.fromtimestamp(int(attributes["SentTimestamp"]) / 1000, UTC),
+        broadcast_id=named.get(ATTRIBUTE_BROADCAST, {}).get("stringValue"),
+        reason=named.get(ATTRIBUTE_REASON, {}).get("stringValue"),
+    )
+
+
+def _lane(queue: str) -> Lane:
+    """By the lane's word in the queue's name: CloudFormation puts its own text around it."""
+    words = queue.removesuffix(".fifo").lower().replace("_", "-").split("-")
+    return next(lane for lane in Lane if any(lane.word in word for word in words))

@@ -1,0 +1,36 @@
+"""One round of the relay loop that runs in the always-on service: whatever has become due moves on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from carillon.flow import outbox, reap
+from carillon.policy.lanes import MAX_ESCALATIONS
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from carillon.ports import Ports
+
+_AT_ONCE: Final = 5_000
+_GROUPS: Final = 500
+
+
+def relay(ports: Ports, now: datetime) -> dict[str, int]:
+    """Move due releases and escalations into the outbox, the outbox into the queues; end what is over.
+
+    Returns:
+        How many of each, for the log.
+
+    Raises:
+        OutageError: a store is away; what was not done is still due in the next round.
+    """
+    done = {
+        "released": ports.broadcasts.release_delayed(now, _AT_ONCE),
+        "escalated": ports.broadcasts.release_escalations(now, _GROUPS, MAX_ESCALATIONS),
+        "expired": ports.broadcasts.expire(now, _GROUPS),
+    }
+    waiting = ports.broadcasts.waiting(now, _GROUPS)
+    done["sent"] = sum(outbox.drain(group_id, lane, ports, now) for group_id, lane in waiting)
+    done["reaped"] = reap.reap(ports, now)
+    return done
