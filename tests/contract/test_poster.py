@@ -18,7 +18,7 @@ from carillon.config import CallbackSettings
 from carillon.errors import ConfigError
 from carillon.ports import Lease, Post, PostReport
 from loadtest.sink import make_certificate
-from tests.integration.scripted import CUT, DROP, HALF, STALL, Scripted
+from tests.contract.scripted import CUT, DROP, HALF, STALL, Scripted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
