@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 class _AskedToStop(BaseException):
-    """Ctrl-C or SIGTERM; goes through whatever the main thread does."""
+    """Ctrl-C, SIGTERM or a closed terminal; goes through whatever the main thread does."""
 
 
 class _Screen:
@@ -43,7 +46,7 @@ class _Screen:
 
 
 def _ask_to_stop(_number: int, _frame: FrameType | None) -> None:
-    for name in (signal.SIGINT, signal.SIGTERM):
+    for name in STOP_SIGNALS:
         signal.signal(name, signal.SIG_IGN)  # once is enough; stopping is bounded
     raise _AskedToStop
 
@@ -93,7 +96,7 @@ def main() -> int:
         if arguments.show_config:
             print(json.dumps(show(chosen), indent=2))
             return 0
-        for name in (signal.SIGINT, signal.SIGTERM):
+        for name in STOP_SIGNALS:
             signal.signal(name, _ask_to_stop)
         if not (chosen.folder / "postgres").exists():
             screen.say("first run: making a database cluster takes some seconds more")

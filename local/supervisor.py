@@ -107,6 +107,8 @@ class Supervisor:
         self._on_change = on_change
         self._clock = clock
         self._stopping = threading.Event()
+        self._stop_lock = threading.Lock()
+        self._stopped = False
         self._watcher: threading.Thread | None = None
         self._executor = ThreadPoolExecutor(max_workers=max(1, len(self.units)), thread_name_prefix="component")
 
@@ -226,8 +228,14 @@ class Supervisor:
             self._start(unit)
 
     def stop(self) -> None:
-        """Stop all, group after group; whoever does not stop in time is killed."""
+        """Stop all, group after group; whoever does not stop in time is killed. Once is enough."""
         self._stopping.set()
+        with self._stop_lock:
+            if not self._stopped:
+                self._stop_all()
+                self._stopped = True
+
+    def _stop_all(self) -> None:
         for unit in self.units.values():
             child = unit.component.child
             if unit.state is State.STARTING and child:
