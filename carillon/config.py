@@ -150,6 +150,15 @@ class CallbackSettings:
 
 
 @dataclasses.dataclass(frozen=True)
+class SocketSettings:
+    """Limits on the sockets of one person."""
+
+    connects_per_minute: int = setting(
+        "CARILLON_CONNECTS_PER_MINUTE", "New connections per person and minute.", default=10, between=(1, 100_000)
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class TokenSettings:
     """Whose tokens are trusted."""
 
@@ -176,5 +185,5 @@ class ApiSettings:
     )
 
 
-ROOMS: Final = (StoreSettings, CallbackSettings, TokenSettings, ApiSettings)
+ROOMS: Final = (StoreSettings, CallbackSettings, SocketSettings, TokenSettings, ApiSettings)
 """All settings dataclasses of the product, for `docs/CONFIG.md`."""

@@ -59,6 +59,11 @@ class PostgresConnections:
         rows = self._database.all(_SQL["active"], {"users": list(user_ids)})
         return [Connection(row["connection_id"], row["user_id"]) for row in rows]
 
+    def everybody(self) -> list[Connection]:
+        """All active sockets there are; to build the index anew."""
+        rows = self._database.all(sql.queries("upkeep")["everybody"])
+        return [Connection(row["connection_id"], row["user_id"]) for row in rows]
+
     def stale(self, now: datetime, opened_before: datetime, limit: int) -> list[Connection]:
         """Sockets whose token ran out or that are older than any socket can be."""
         rows = self._database.all(_SQL["stale"], {"now": now, "opened_before": opened_before, "limit": limit})

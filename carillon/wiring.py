@@ -1,0 +1,94 @@
+"""The only place that picks adapters. Built from the environment once per process, on first use."""
+
+from __future__ import annotations
+
+import os
+import random
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from carillon import config
+from carillon.adapters.apigateway import CallbackPoster
+from carillon.adapters.cloudwatch import EmfMetrics
+from carillon.adapters.connection_index import ValkeyConnectionIndex, ValkeyLimits
+from carillon.adapters.governor import ValkeyGovernor
+from carillon.adapters.ids import uuid7
+from carillon.adapters.postgres import Database
+from carillon.adapters.postgres.audiences import PostgresAudiences
+from carillon.adapters.postgres.broadcasts import PostgresBroadcasts
+from carillon.adapters.postgres.connections import PostgresConnections, PostgresInbox
+from carillon.adapters.postgres.deliveries import PostgresDeliveries
+from carillon.adapters.postgres.upkeep import PostgresUpkeep
+from carillon.adapters.sqs import SqsQueue
+from carillon.adapters.tokens import TokenVerifier
+from carillon.ports import Ports
+
+
+@cache
+def stores() -> config.StoreSettings:
+    """Where the stores are."""
+    return config.read(config.StoreSettings, os.environ)
+
+
+@cache
+def sockets() -> config.SocketSettings:
+    """Limits on sockets."""
+    return config.read(config.SocketSettings, os.environ)
+
+
+@cache
+def tokens() -> TokenVerifier:
+    """Whose tokens are trusted."""
+    return TokenVerifier(config.read(config.TokenSettings, os.environ))
+
+
+@cache
+def database() -> Database:
+    """The writer's pool."""
+    settings = stores()
+    return Database(settings.database_url, size=settings.database_pool, timeout_s=settings.database_timeout_s)
+
+
+@cache
+def valkey() -> Any:
+    """The Valkey client; connects with its first command."""
+    from valkey import Valkey, ValkeyCluster  # noqa: PLC0415 - 150 ms of a cold start that not every door needs
+
+    settings = stores()
+    kind = ValkeyCluster if settings.valkey_cluster else Valkey
+    return kind.from_url(
+        settings.valkey_url,
+        socket_timeout=settings.valkey_timeout_s,
+        socket_connect_timeout=settings.valkey_timeout_s,
+    )
+
+
+@cache
+def metrics() -> EmfMetrics:
+    """Custom metrics; `flush` them at the end of an invocation or round."""
+    return EmfMetrics()
+
+
+@cache
+def ports() -> Ports:
+    """All ports, on the real stores and services."""
+    callbacks = config.read(config.CallbackSettings, os.environ)
+    connections = PostgresConnections(database())
+    return Ports(
+        broadcasts=PostgresBroadcasts(database()),
+        audiences=PostgresAudiences(database()),
+        deliveries=PostgresDeliveries(database()),
+        connections=connections,
+        index=ValkeyConnectionIndex(valkey(), connections.everybody),
+        inbox=PostgresInbox(database()),
+        queue=SqsQueue(stores()),
+        poster=CallbackPoster(callbacks, region=stores().region),
+        governor=ValkeyGovernor(valkey(), callbacks),
+        metrics=metrics(),
+        limits=ValkeyLimits(valkey()),
+        upkeep=PostgresUpkeep(database()),
+        clock=lambda: datetime.now(UTC),
+        jitter=random.random,
+        new_id=uuid7,
+    )
