@@ -11,7 +11,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import TYPE_CHECKING, Protocol
 
-from local.errors import LocalError, NotReadyError
+from local.errors import NotReadyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -139,7 +139,7 @@ class Supervisor:
             self._set(unit, State.STARTING)
             try:
                 unit.component.start()
-            except LocalError:
+            except BaseException:
                 unit.component.stop()
                 raise
             self._set(unit, State.READY)
@@ -190,7 +190,7 @@ class Supervisor:
             unit.component.stop()  # whatever the crash left of it
             try:
                 self._start(unit)
-            except LocalError as error:
+            except Exception as error:  # noqa: BLE001 - told, and tried again
                 self._crashed(unit, str(error))
 
     def kill(self, name: str, *, hold: bool = False) -> None:

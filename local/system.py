@@ -8,16 +8,21 @@ import http.client
 import json
 import os
 import sys
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from carillon.adapters.postgres.migrate import migrate
+from carillon.adapters.postgres import Database as Pool
+from carillon.adapters.postgres import migrate
+from carillon.adapters.postgres.broadcasts import PostgresBroadcasts
+from carillon.errors import OutageError
 from local import ports, product
 from local.data_dir import RUN_FILE, DataDir
 from local.emulator import Emulator
+from local.errors import NotReadyError
 from local.issuer import Issuer
 from local.postgres import Postgres
 from local.program import Program
-from local.queues import LANES, create_queues
+from local.queues import LANES, RETENTION_S, create_queues
 from local.settings import API_PORT, CALLBACK_PORT, WS_PORT, LocalSettings, optional_path
 from local.supervisor import State, Supervisor, Unit
 from local.valkey import Valkey
@@ -42,12 +47,38 @@ class Database(Postgres):
 
 
 class Queues(Emulator):
-    """The emulator with the lanes' queues made at each start; it keeps none."""
+    """The emulator with the lanes' queues made at each start.
+
+    It keeps none, so what was in them is taken back into the outbox, from where the relay sends it again.
+    """
+
+    database: Database | None = None
 
     def start(self, *, timeout_s: float = 30.0) -> None:
-        """Start it, then make the queues."""
+        """Start it, make the queues, take back what the last ones had.
+
+        Raises:
+            NotReadyError: It, or the database, is away.
+        """
         super().start(timeout_s=timeout_s)
         create_queues(self.endpoint)
+        if self.database:
+            requeue(self.database.dsn)
+
+
+def requeue(dsn: str) -> int:
+    """Take what was sent to queues that are lost, and not seen through, back into the outbox; returns how many rows.
+
+    Raises:
+        NotReadyError: The database is away.
+    """
+    pool = Pool(dsn, size=1, timeout_s=30)
+    try:
+        return PostgresBroadcasts(pool).requeue(datetime.now(UTC) - timedelta(seconds=RETENTION_S))
+    except OutageError as error:
+        raise NotReadyError(f"the queues are empty, and what was in them cannot be sent again: {error}") from error
+    finally:
+        pool.close()
 
 
 class System:
@@ -103,6 +134,7 @@ class System:
         self.queues = Queues(
             folder / "emulator", port=chosen.emulator_port, python=optional_path(chosen.emulator_python)
         )
+        self.queues.database = self.postgres
         self.issuer = Issuer(folder / "issuer")
 
     def _units(self) -> list[Unit]:
@@ -175,7 +207,18 @@ class System:
             self._write_mappings()
         if state is State.READY and name == "api":
             self._write_run_file()
-        self._tell(name, state, detail)
+        self._tell(name, state, detail or (self._where(name) if state is State.READY else ""))
+
+    def _where(self, name: str) -> str:
+        places = {
+            "postgres": f"{ports.HOST}:{self.postgres.port}",
+            "valkey": f"{ports.HOST}:{self.valkey.port}",
+            "queues": self.queues.endpoint,
+            "gateway": self.ws_url,
+            "api": self.api_url,
+        }
+        mapping = name.removeprefix("lane ")
+        return places.get(name) or f"{len(self.worker_pids(mapping))} consumers"
 
     def _write_mappings(self) -> None:
         document = product.mapping_document(self.settings, emulator=self.queues, folder=self.folder)
