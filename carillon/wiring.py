@@ -19,6 +19,8 @@ from carillon.adapters.postgres.audiences import PostgresAudiences
 from carillon.adapters.postgres.broadcasts import PostgresBroadcasts
 from carillon.adapters.postgres.connections import PostgresConnections, PostgresInbox
 from carillon.adapters.postgres.deliveries import PostgresDeliveries
+from carillon.adapters.postgres.directory import Directory
+from carillon.adapters.postgres.reports import Reports
 from carillon.adapters.postgres.upkeep import PostgresUpkeep
 from carillon.adapters.sqs import SqsQueue
 from carillon.adapters.tokens import TokenVerifier
@@ -68,6 +70,18 @@ def valkey() -> Any:
 def metrics() -> EmfMetrics:
     """Custom metrics; `flush` them at the end of an invocation or round."""
     return EmfMetrics()
+
+
+@cache
+def directory() -> Directory:
+    """People, weddings, preferences and segments."""
+    return Directory(database())
+
+
+@cache
+def reports() -> Reports:
+    """What happened, and whether it was right."""
+    return Reports(database())
 
 
 @cache

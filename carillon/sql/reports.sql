@@ -1,5 +1,8 @@
 -- What happened, for people and for `carillon verify`. Status numbers are model.Status, states model.BroadcastState.
 
+-- writable --
+SELECT NOT pg_is_in_recovery() AND current_setting('transaction_read_only') = 'off' AS writable
+
 -- broadcasts_page --
 SELECT b.*
   FROM broadcasts b

@@ -7,12 +7,18 @@ from datetime import time
 from typing import TYPE_CHECKING, Any, Final
 
 from carillon import sql
+from carillon.adapters.postgres import erasure, importing
 from carillon.directory import Member, Segment, User, Wedding
 from carillon.errors import NotFoundError
 from carillon.model import Kind, Preferences, QuietHours, Role, Tier, WeddingStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from carillon.adapters.postgres.database import Database
+    from carillon.adapters.postgres.importing import Imported
+    from carillon.model import Connection
+    from carillon.rows import Row
 
 DEFAULT_QUIET: Final = QuietHours(start=time(22), end=time(8), enabled=False)
 """What is stored, and shown, for a person who never chose their quiet hours."""
@@ -150,6 +156,14 @@ class Directory:
         """Create or replace a segment; True when created."""
         sets = {name: sorted(getattr(segment, name)) for name in ("roles", "tiers", "statuses")}
         return self._put("put_segment", {"segment_id": segment.segment_id, "name": segment.name, **sets})
+
+    def import_rows(self, rows: Sequence[Row], *, dry_run: bool) -> Imported:
+        """Store the rows of an import in one transaction, or only say what would happen; see `importing`."""
+        return importing.import_rows(self._database, rows, dry_run=dry_run)
+
+    def erase(self, user_id: str) -> list[Connection]:
+        """Remove every trace of a person's id; returns their sockets, which the caller closes. See `erasure`."""
+        return erasure.erase(self._database, user_id)
 
     def _put(self, query: str, given: dict[str, Any]) -> bool:
         row = self._database.one(self._sql[query], given)

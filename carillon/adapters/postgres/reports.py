@@ -31,6 +31,11 @@ class Reports:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def writable(self) -> bool:
+        """Whether the database takes writes: it is there, and no standby."""
+        row = self._database.one(_SQL["writable"])
+        return row is not None and bool(row["writable"])
+
     def broadcasts(
         self, *, before: str | None = None, limit: int, wedding_id: str | None = None, supplier_id: str | None = None
     ) -> list[Broadcast]:
