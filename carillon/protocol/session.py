@@ -37,6 +37,8 @@ ROTATE_SPREAD_MS: Final = 15 * 60_000
 WINDOW_MS: Final = 1_000
 """A close code 42xx without a `disconnect` frame before it: reconnects are spread over this."""
 TOKEN_RETRY_MS: Final = 10_000
+TOKEN_LEAST_MS: Final = 1_000
+"""A token that hardly lives is not refreshed in a tight loop."""
 
 
 class Session:
@@ -151,7 +153,7 @@ class Session:
     def authorized(self, expires_at_ms: float, now_ms: float) -> list[Effect]:
         """The token in use ends at `expires_at_ms` (same clock); `WantToken` comes well before."""
         left = max(0.0, expires_at_ms - now_ms)
-        self._timers.set("refresh", now_ms + max(TOKEN_RETRY_MS, left * (0.7 + 0.2 * self._jitter())))
+        self._timers.set("refresh", now_ms + max(TOKEN_LEAST_MS, left * (0.7 + 0.2 * self._jitter())))
         return self._out(now_ms)
 
     def refresh(self, token: str, expires_at_ms: float, now_ms: float) -> list[Effect]:
