@@ -199,6 +199,10 @@ class Broadcasts(Protocol):
         """Mark the waiting deliveries of expired broadcasts; returns how many."""
         ...
 
+    def requeue(self, since: datetime) -> int:
+        """Send again what was sent since then and is not seen through, after the queue was lost; returns how many."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:

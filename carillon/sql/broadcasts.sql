@@ -119,3 +119,14 @@ never AS (INSERT INTO deliveries (broadcast_id, user_id, lane, status, role)
           SELECT late.broadcast_id, late.user_id, late.lane, 5, coalesce(users.role, 3)
             FROM late LEFT JOIN users USING (user_id) ON CONFLICT DO NOTHING)
 UPDATE deliveries d SET status = 5 FROM due WHERE d.broadcast_id = due.broadcast_id AND d.status = 2
+
+-- requeue --
+UPDATE outbox o SET sent_at = NULL, due_at = greatest(o.due_at, %(since)s)
+  FROM broadcasts b
+ WHERE b.broadcast_id = o.broadcast_id AND o.sent_at >= %(since)s AND b.state IN (0, 1)
+   AND (b.state = 0 OR b.expected IS NULL OR b.expected >
+        (SELECT count(*) FROM deliveries d WHERE d.broadcast_id = b.broadcast_id)
+      + (SELECT count(*) FROM delayed_deliveries d WHERE d.broadcast_id = b.broadcast_id))
+
+-- release_again --
+UPDATE delayed_deliveries SET released_at = NULL WHERE released_at >= %(since)s

@@ -165,6 +165,15 @@ class PostgresBroadcasts:
         with self._database.transaction() as connection:
             return connection.execute(_SQL["expire"], {"now": now, "limit": limit}).rowcount
 
+    def requeue(self, since: datetime) -> int:
+        """Send again what was sent since then and is not seen through: the queue has lost it. Returns how many rows.
+
+        Sending too much is harmless: the record step inserts a person once.
+        """
+        with self._database.transaction() as connection:
+            connection.execute(_SQL["release_again"], {"since": since})
+            return connection.execute(_SQL["requeue"], {"since": since}).rowcount
+
 
 def _put(connection: Connection[Any], message: Outgoing, due_at: datetime) -> None:
     values = {

@@ -1,0 +1,286 @@
+"""Sockets, inboxes, queue, poster and the small ports in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from carillon.model import BroadcastState, Connection, Event, Lane, Status
+from carillon.policy.messages import deduplication_id
+from carillon.ports import Head, Lease, Message, PostReport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from carillon.model import Delivery
+    from carillon.names import Metric
+    from carillon.ports import Outgoing, Post, Rate
+    from carillon.testing.world import World
+
+_TOMBSTONES: Final = {Status.EXPIRED: "expired", Status.CANCELED: "canceled"}
+
+
+class MemoryConnections:
+    """See `ports.Connections`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def pend(self, connection: Connection, now: datetime, expires_at: datetime) -> None:
+        """Note a socket."""
+        self._world.need("database")
+        self._world.pending[connection.connection_id] = connection.user_id
+        self._world.token_ends[connection.connection_id] = expires_at
+        self._world.opened[connection.connection_id] = now
+
+    def activate(self, connection_id: str) -> str | None:
+        """Make it active."""
+        self._world.need("database")
+        user_id = self.owner(connection_id)
+        if user_id is not None:
+            self._world.active[connection_id] = user_id
+        return user_id
+
+    def owner(self, connection_id: str) -> str | None:
+        """Whose it is."""
+        self._world.need("database")
+        return self._world.pending.get(connection_id)
+
+    def extend(self, connection_id: str, expires_at: datetime) -> None:
+        """It may live until then."""
+        self._world.token_ends[connection_id] = expires_at
+
+    def deactivate(self, connection_id: str) -> str | None:
+        """It gets nothing more."""
+        self._world.active.pop(connection_id, None)
+        return self.owner(connection_id)
+
+    def remove(self, connection_ids: Sequence[str]) -> list[Connection]:
+        """Forget sockets."""
+        self._world.need("database")
+        known = [Connection(one, self._world.pending[one]) for one in connection_ids if one in self._world.pending]
+        for connection in known:
+            self._world.active.pop(connection.connection_id, None)
+            del self._world.pending[connection.connection_id]
+        return known
+
+    def active(self, user_ids: Sequence[str]) -> list[Connection]:
+        """All active sockets of these people."""
+        self._world.need("database")
+        wanted = set(user_ids)
+        return [Connection(one, user_id) for one, user_id in self._world.active.items() if user_id in wanted]
+
+    def stale(self, now: datetime, opened_before: datetime, limit: int) -> list[Connection]:
+        """Whose token ran out, or that are too old."""
+        self._world.need("database")
+        world = self._world
+        return [
+            Connection(one, user_id)
+            for one, user_id in world.pending.items()
+            if world.token_ends[one] <= now or world.opened[one] <= opened_before
+        ][:limit]
+
+
+class MemoryIndex:
+    """See `ports.ConnectionIndex`; a `None` index is one that was wiped."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def lookup(self, user_ids: Sequence[str]) -> list[Connection] | None:
+        """The indexed sockets."""
+        if self._world.index is None:
+            return None
+        wanted = set(user_ids)
+        return [Connection(one, user_id) for one, user_id in self._world.index.items() if user_id in wanted]
+
+    def add(self, connection: Connection) -> None:
+        """Index a socket."""
+        if self._world.index is not None:
+            self._world.index[connection.connection_id] = connection.user_id
+
+    def remove(self, connections: Sequence[Connection]) -> None:
+        """Forget sockets."""
+        index = self._world.index
+        for connection in connections if index is not None else ():
+            (index or {}).pop(connection.connection_id, None)
+
+
+class MemoryInbox:
+    """See `ports.Inbox`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def epoch(self) -> str:
+        """The epoch."""
+        return self._world.epoch
+
+    def heads(self, user_id: str) -> tuple[str, dict[Lane, Head]]:
+        """Epoch and heads."""
+        self._world.need("database")
+        return self._world.epoch, {lane: self._world.heads.get((user_id, lane), Head()) for lane in Lane}
+
+    def events(self, user_id: str, after: Mapping[Lane, int], limit: int, now: datetime) -> list[Event]:
+        """Lane by lane in offset order."""
+        self._world.need("database")
+        rows = [
+            row
+            for row in self._world.deliveries.values()
+            if row.user_id == user_id and row.offset is not None and row.lane in after and row.offset > after[row.lane]
+        ]
+        rows.sort(key=lambda row: (row.lane, row.offset))
+        return [self._event(row, now) for row in rows[:limit]]
+
+    def _event(self, row: Delivery, now: datetime) -> Event:
+        broadcast = self._world.broadcasts[row.broadcast_id]
+        over = "expired" if broadcast.expired(now) else _TOMBSTONES.get(row.status)
+        expires_at = broadcast.expires_at
+        return Event(
+            lane=row.lane,
+            offset=row.offset or 0,
+            event_id=row.broadcast_id,
+            name=broadcast.name,
+            kind=broadcast.kind,
+            ts=int(broadcast.created_at.timestamp() * 1000),
+            expires_at=int(expires_at.timestamp() * 1000) if expires_at else None,
+            data=broadcast.data,
+            wedding_id=broadcast.audience.wedding_id,
+            attempt=max(1, broadcast.escalations),
+            tombstone="canceled" if broadcast.state is BroadcastState.CANCELED else over,
+        )
+
+    def ack(self, connection_id: str, epoch: str, offsets: Mapping[Lane, int], now: datetime) -> dict[Lane, int] | None:
+        """Clamped to the heads; delivered is what was acked."""
+        world = self._world
+        world.need("database")
+        user_id = world.pending.get(connection_id)
+        if user_id is None:
+            return None
+        if epoch != world.epoch:
+            return {}
+        acked = {}
+        for lane, offset in offsets.items():
+            head = world.heads.get((user_id, lane))
+            if head is not None:
+                acked[lane] = min(head.head, max(head.acked, offset))
+                world.heads[user_id, lane] = replace(head, acked=acked[lane])
+                self._deliver(user_id, lane, head.acked, acked[lane])
+        return acked
+
+    def _deliver(self, user_id: str, lane: Lane, was: int, upto: int) -> None:
+        for key, row in self._world.deliveries.items():
+            mine = row.user_id == user_id and row.lane is lane and row.offset is not None
+            if mine and was < (row.offset or 0) <= upto and row.status in (Status.QUEUED, Status.SENT, Status.FAILED):
+                self._world.deliveries[key] = replace(row, status=Status.DELIVERED)
+
+
+class MemoryQueue:
+    """See `ports.Queue`: what was sent waits in `world.queue`; `returned` notes the delays asked for."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def send(self, messages: Sequence[Outgoing]) -> None:
+        """Queue them, each content once."""
+        world = self._world
+        for message in messages:
+            world.need("queue")
+            identity = deduplication_id(message.group_id, message.body)
+            if identity not in world.sent_ids:
+                world.sent_ids.add(identity)
+                number = next(world.numbers)
+                world.queue.append(
+                    Message(
+                        message_id=f"m{number}",
+                        receipt=f"r{number}",
+                        lane=message.lane,
+                        group_id=message.group_id,
+                        body=message.body,
+                        receive_count=1,
+                        sent_at=world.now,
+                        broadcast_id=message.broadcast_id,
+                    )
+                )
+
+    def delay(self, messages: Sequence[Message], delay_s: int) -> None:
+        """Note the delay."""
+        self._world.need("queue")
+        self._world.returned.update({message.message_id: delay_s for message in messages})
+
+    def dead_letter(self, message: Message, reason: str) -> None:
+        """Bury it."""
+        self._world.need("queue")
+        self._world.dead.append((message, reason))
+
+    def ready(self) -> bool:
+        """Whether it is there."""
+        return "queue" not in self._world.away
+
+
+class MemoryPoster:
+    """See `ports.Poster`. `world.alive` limits who is there (None: all), `world.refusing` fails connections."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def post(self, posts: Sequence[Post], rate: Rate, deadline_s: float) -> PostReport:
+        """Deliver to the living."""
+        world = self._world
+        refused = {
+            one.connection_id: world.refusing[one.connection_id] for one in posts if one.connection_id in world.refusing
+        }
+        left = [one for one in posts if one.connection_id not in refused]
+        living = [one for one in left if world.alive is None or one.connection_id in world.alive]
+        world.received.extend((one.connection_id, one.body) for one in living)
+        gone = tuple(one.connection_id for one in left if one not in living)
+        first = world.now.timestamp() if living else None
+        return PostReport(tuple(one.connection_id for one in living), gone, refused, first)
+
+    def close(self, connection_ids: Sequence[str]) -> None:
+        """Note the close."""
+        self._world.closed.extend(connection_ids)
+
+
+class OpenRate:
+    """See `ports.Governor` and `ports.Rate`: no limit."""
+
+    def rate(self, lane: Lane) -> OpenRate:
+        """The same for every lane."""
+        return self
+
+    def lease(self, want: int) -> Lease:
+        """All of it."""
+        return Lease(want, 0.0)
+
+
+class CountingMetrics:
+    """See `ports.Metrics`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def count(self, metric: Metric, value: float = 1, *, lane: Lane | None = None) -> None:
+        """Add up, all lanes together."""
+        self._world.counted[metric] = self._world.counted.get(metric, 0) + value
+
+
+class CountingLimits:
+    """See `ports.Limits`: windows never end."""
+
+    def __init__(self) -> None:
+        self._used: dict[tuple[str, str], int] = {}
+
+    def allow(self, what: str, who: str, most: int, window_s: int) -> bool:
+        """Count one use."""
+        self._used[what, who] = self._used.get((what, who), 0) + 1
+        return self._used[what, who] <= most
+
+
+class NoUpkeep:
+    """See `ports.Upkeep`: memory keeps everything."""
+
+    def purge(self, now: datetime) -> dict[str, int]:
+        """Nothing."""
+        return {}
