@@ -167,7 +167,11 @@ class Mapping:
         entries = [
             {"Id": str(number), "ReceiptHandle": message["ReceiptHandle"]} for number, message in enumerate(messages)
         ]
-        answer = await self._client.call("DeleteMessageBatch", {"QueueUrl": url, "Entries": entries})
+        parameters = {"QueueUrl": url, "Entries": entries}
+        try:
+            answer = await self._client.call("DeleteMessageBatch", parameters)
+        except OSError:  # deleting twice does no harm, not deleting brings the messages again
+            answer = await self._client.call("DeleteMessageBatch", parameters)
         failed = answer.get("Failed", [])
         self.status.deleted += len(entries) - len(failed)
         if failed:

@@ -42,6 +42,7 @@ class _Connection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self._answer: asyncio.Future[tuple[int, bytes]] | None = None
         self._body = bytearray()
+        self._kept = True
         self._parser = httptools.HttpResponseParser(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -55,6 +56,7 @@ class _Connection(asyncio.Protocol):
         self._body += body
 
     def on_message_complete(self) -> None:
+        self._kept = self._parser.should_keep_alive()
         if self._answer and not self._answer.done():
             self._answer.set_result((self._parser.get_status_code(), bytes(self._body)))
 
@@ -66,7 +68,7 @@ class _Connection(asyncio.Protocol):
     @property
     def usable(self) -> bool:
         """Whether another request can be sent on it."""
-        return self.transport is not None and not self.transport.is_closing()
+        return self._kept and self.transport is not None and not self.transport.is_closing()
 
     def close(self) -> None:
         if self.transport:
@@ -120,6 +122,8 @@ class SqsClient:
             raise
         if connection.usable:
             self._idle.append(connection)
+        else:
+            connection.close()
         return _document(status, answer)
 
     async def _connection(self) -> _Connection:
