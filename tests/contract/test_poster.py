@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -134,6 +135,15 @@ def test_a_cold_poster_does_not_open_all_its_connections_at_once(server: Scripte
         assert server.connections == transport.FIRST_CONNECTIONS
         send(poster, *(f"d{n}" for n in range(200)))
     assert transport.FIRST_CONNECTIONS < server.connections - transport.FIRST_CONNECTIONS <= 64
+
+
+def test_threads_that_share_a_poster_take_turns(server: Scripted, poster: CallbackPoster) -> None:
+    def post_some(thread: int) -> set[str]:
+        return set(send(poster, *(f"t{thread}-{n}" for n in range(40))).sent)
+
+    with ThreadPoolExecutor(4) as threads:
+        sent = list(threads.map(post_some, range(4)))
+    assert sent == [{f"t{thread}-{n}" for n in range(40)} for thread in range(4)]
 
 
 def test_a_connection_is_replaced_when_it_is_old(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:

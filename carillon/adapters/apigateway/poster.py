@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import logging
 import random
+import threading
 import time
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -42,7 +43,8 @@ class CallbackPoster(Poster):
     """Posts through API Gateway's `@connections`, or anything that speaks like it.
 
     Keep one for the life of the process: its connections stay open from call to call (each at most about a minute, so
-    that a changed address is followed). Not thread-safe: one poster per worker.
+    that a changed address is followed). One poster per worker: calls from several threads take turns. Not to be used on
+    both sides of a fork.
 
     Args:
         settings: endpoint and number of connections.
@@ -68,6 +70,7 @@ class CallbackPoster(Poster):
         self._signer = Signer(settings.endpoint, region=region, credentials=credentials or aws.provider())
         self._transport = Transport(connections=settings.concurrency, trust_file=trust_store(trust_file))
         self._request_timeout_s = request_timeout_s
+        self._turn = threading.Lock()
 
     def post(self, posts: Sequence[Post], rate: Rate, deadline_s: float) -> PostReport:
         """Post all, in the order given, within `deadline_s` seconds from now; never raises for a single post.
@@ -86,11 +89,12 @@ class CallbackPoster(Poster):
         self._transport.close()
 
     def _run(self, method: str, posts: Sequence[Post], rate: Rate, deadline_s: float) -> PostReport:
-        call = _Call(method, posts, rate, time.monotonic() + deadline_s, self._request_timeout_s)
-        try:
-            report = call.run(self._signer, self._transport)
-        finally:
-            self._transport.abandon()  # nothing, unless the budget raised: its answers must not reach the next call
+        with self._turn:
+            call = _Call(method, posts, rate, time.monotonic() + deadline_s, self._request_timeout_s)
+            try:
+                report = call.run(self._signer, self._transport)
+            finally:  # the deadline, or a budget that raised: no answer may reach the next call
+                self._transport.abandon()
         if report.failed:
             logger.warning(
                 "%s @connections: %d of %d failed: %s%s",
