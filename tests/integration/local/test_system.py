@@ -1,0 +1,119 @@
+"""The whole system in one process' hands: every component may crash, and is back where it was."""
+
+from __future__ import annotations
+
+import os
+import signal
+from functools import partial
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from valkey import Valkey as ValkeyClient
+
+from local.ports import is_free
+from local.processes import wait_until
+from local.queues import LANES, sqs_client
+from local.supervisor import State
+from local.system import MAPPINGS, System
+from tests.integration.local.test_stores import ended
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from local.emulator import Emulator
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    with System.running(tmp_path_factory.mktemp("a system") / "data") as system:
+        yield system
+
+
+def wait_back(system: System, name: str, old_pid: int | None) -> None:
+    unit = system.supervisor.units[name]
+    wait_until(
+        lambda: unit.state is State.READY and unit.pid not in {None, old_pid}, timeout_s=30, what=f"{name} to be back"
+    )
+
+
+def pid_of(system: System, name: str) -> int:
+    pid = system.supervisor.units[name].pid
+    assert pid is not None
+    return pid
+
+
+def test_each_lane_has_the_workers_it_is_meant_to(system: System) -> None:
+    assert [len(system.worker_pids(lane)) for lane in LANES] == [2, 1, 2, 1]
+    assert len(system.worker_pids("dead-letters")) == 1
+
+
+@pytest.mark.parametrize("name", ["valkey", "gateway", "lane critical", "api", "postgres", "queues"])
+def test_a_killed_component_is_back_in_its_place(system: System, name: str) -> None:
+    before = system.endpoints
+    old_pid = pid_of(system, name)
+    os.kill(old_pid, signal.SIGKILL)
+    wait_back(system, name, old_pid)
+    after = system.endpoints
+    places = [key for key in before if key.endswith("_url")]
+    assert {key: after[key] for key in places} == {key: before[key] for key in places}
+
+
+def test_a_killed_worker_is_replaced(system: System) -> None:
+    old, other = system.worker_pids("normal")
+    os.kill(old, signal.SIGKILL)
+    wait_until(
+        lambda: len(system.worker_pids("normal")) == 2 and old not in system.worker_pids("normal"),
+        timeout_s=15,
+        what="a new worker",
+    )
+    assert other in system.worker_pids("normal")
+
+
+def test_the_workers_end_with_their_mapping(system: System) -> None:
+    (worker,) = system.worker_pids("low")
+    old_pid = pid_of(system, "lane low")
+    system.kill("lane low")
+    wait_until(partial(ended, worker), timeout_s=10, what="the end of the worker")
+    wait_back(system, "lane low", old_pid)
+
+
+def test_a_held_store_stays_down_until_it_is_restarted(system: System) -> None:
+    system.hold("postgres")
+    assert is_free(system.postgres.port)
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(system.dsn)
+    system.restart("postgres")
+    with psycopg.connect(system.dsn) as connection:
+        assert connection.execute("SELECT to_regclass('broadcasts')").fetchone() == ("broadcasts",)
+
+
+def test_valkey_is_empty_after_its_restart(system: System) -> None:
+    with ValkeyClient.from_url(system.valkey_url) as client:
+        client.set("k", "v")
+    system.restart("valkey")
+    with ValkeyClient.from_url(system.valkey_url) as client:
+        assert client.get("k") is None
+
+
+def test_the_queues_are_there_again_and_polled_after_a_kill(system: System) -> None:
+    system.kill("queues")
+    wait_until(lambda: system.supervisor.units["queues"].state is State.READY, timeout_s=30, what="the queues")
+    urls = sqs_client(system.queues.endpoint).list_queues()["QueueUrls"]
+    assert len(urls) == 2 * len(LANES)
+    counts = {name: system.mapping_status(name)["received"] for name in MAPPINGS}
+    assert set(counts) == {*LANES, "dead-letters"}
+    put_poison(system.queues)
+    wait_until(
+        lambda: system.mapping_status("high").get("received", 0) > counts["high"], timeout_s=15, what="a message taken"
+    )
+
+
+def put_poison(queues: Emulator) -> None:
+    """Send a message that no consumer can read; it ends among the dead letters."""
+    sqs_client(queues.endpoint).send_message(
+        QueueUrl=f"{queues.queue_prefix_url}carillon-high.fifo",
+        MessageBody="no JSON",
+        MessageGroupId="poison",
+        MessageDeduplicationId="poison",
+    )
