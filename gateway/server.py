@@ -76,6 +76,11 @@ class Gateway:
         return self._pool
 
     @property
+    def functions_busy(self) -> bool:
+        """Return whether a function runs or waits."""
+        return self._pool is not None and self._pool.busy > 0
+
+    @property
     def ws_port(self) -> int:
         """Return the port WebSocket clients connect to."""
         return int(self._servers[0].sockets[0].getsockname()[1])

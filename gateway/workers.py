@@ -114,6 +114,11 @@ class WorkerPool:
         return sorted(worker.pid for worker in self._workers if worker.pid)
 
     @property
+    def busy(self) -> int:
+        """Return how many workers run a handler."""
+        return len(self._busy)
+
+    @property
     def waiting(self) -> int:
         """Return how many callers wait for a process."""
         return len(self._waiting)
