@@ -61,6 +61,7 @@ class Session:
         self._live_since: float | None = None
         self._ever_opened = False
         self._return_at: float | None = None
+        self._pinged: float | None = None
 
     @property
     def position(self) -> dict[str, Any] | None:
@@ -100,6 +101,7 @@ class Session:
         if self.state == "connecting":
             self._inbox.statistics.reconnects += self._ever_opened
             self._ever_opened = True
+            self._pinged = None
             self._timers.clear("opening")
             self._timers.set("ping", now_ms + PING_MS)
             self._timers.set("dead", now_ms + DEAD_MS)
@@ -114,6 +116,7 @@ class Session:
         if self.state in ("recovering", "live"):
             self._timers.set("dead", now_ms + DEAD_MS)
             self._timers.clear("probe")
+            self._pinged = None
             try:
                 frame = parse_server(text)
             except FrameError:
@@ -140,7 +143,7 @@ class Session:
         if self.state == "waiting":
             self._connect(now_ms)
         elif self.state in ("recovering", "live"):
-            self._emit(Send(Ping()))
+            self._ping(now_ms)
             self._timers.set("probe", now_ms + PROBE_MS)
             self._inbox.sync()
         return self._out(now_ms)
@@ -262,10 +265,12 @@ class Session:
             self._turn(name, now_ms)
         elif name == "opening":
             self._drop(CloseCode.DEAD_LINE, now_ms, "no connection in time")
-        elif name in ("dead", "probe"):
+        elif name == "dead":
+            self._silence(now_ms)
+        elif name == "probe":
             self._drop(CloseCode.DEAD_LINE, now_ms, "dead line")
         elif name == "ping":
-            self._emit(Send(Ping()))
+            self._ping(now_ms)
             self._timers.set("ping", now_ms + PING_MS)
         elif name == "sync":
             self._inbox.sync()
@@ -279,6 +284,19 @@ class Session:
             self._inbox.ask(now_ms)
         elif name == "answer" and not self._inbox.answer_is_late(now_ms):
             self._drop(CloseCode.UNANSWERED, now_ms, "no answer to subscribe")
+
+    def _ping(self, now_ms: float) -> None:
+        self._emit(Send(Ping()))
+        self._pinged = now_ms if self._pinged is None else self._pinged
+
+    def _silence(self, now_ms: float) -> None:
+        """Nothing came for a minute. If our own ticks ran late (a sleeping tab), the line gets its chance to answer."""
+        if self._pinged is not None and now_ms - self._pinged >= PROBE_MS:
+            self._drop(CloseCode.DEAD_LINE, now_ms, "dead line")
+            return
+        if self._pinged is None:
+            self._ping(now_ms)
+        self._timers.set("probe", now_ms + PROBE_MS)
 
     def _turn(self, name: str, now_ms: float) -> None:
         """Time to connect: after a wait, or in the place of a connection that grew old."""
