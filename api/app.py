@@ -1,0 +1,77 @@
+"""Puts the API together: `create_app` takes the services, and on one machine also the extras that only it has."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi import APIRouter, FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from api import openapi, pages, problems
+from api.limits import Limits
+from api.relay import Relay
+from api.routes import broadcasts, events, imports, ops, people, segments, weddings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterable, Mapping
+
+    from api.services import Probe, Services
+
+_ROUTES: Final = (broadcasts, events, weddings, people, segments, imports, ops)
+
+
+def create_app(
+    services: Services, *, probes: Mapping[str, Probe] | None = None, routers: Iterable[APIRouter] = ()
+) -> FastAPI:
+    """The ASGI application.
+
+    Args:
+        services: what the routes work with.
+        probes: further components that `/readyz` asks, by name; each answers None or what is wrong.
+        routers: further routes, such as the development issuer's; they stay out of the OpenAPI document.
+    """
+    relay = Relay(services.ports, services.settings.relay_interval_s) if services.settings.relay else None
+    known = {**services.probes, **(probes or {})}
+    if relay is not None:
+        known["relay"] = relay.state
+    serving = replace(services, probes=known)
+    app = FastAPI(title="Carillon", lifespan=_lifespan(relay), docs_url=None, redoc_url=None, **openapi.INFO)
+    app.state.services = serving
+    problems.install(app)
+    for module in _ROUTES:
+        app.include_router(module.router, responses=openapi.EVERYWHERE)
+    for router in routers:
+        app.include_router(router, include_in_schema=False)
+    pages.install(app, serving)
+    _add_middleware(app, serving)
+    openapi.install(app)
+    return app
+
+
+def _lifespan(relay: Relay | None) -> Any:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if relay is not None:
+            relay.start()
+        yield
+        if relay is not None:
+            relay.stop()
+
+    return lifespan
+
+
+def _add_middleware(app: FastAPI, serving: Services) -> None:
+    """The last one added is the first to see a request."""
+    app.add_middleware(Limits)
+    origins = [origin.strip() for origin in serving.settings.cors_origins.split(",") if origin.strip()]
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
+            expose_headers=["Location", "Idempotent-Replayed", "Retry-After"],
+        )
+    app.add_middleware(pages.Headers, websocket_url=serving.settings.websocket_url)

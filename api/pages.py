@@ -1,0 +1,89 @@
+"""The console page, the browser client, the page of error codes; and the headers that keep all of it in its place."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import MutableHeaders
+
+from carillon.errors import every_error
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from api.services import Services
+
+WEB: Final = Path(__file__).resolve().parent.parent / "web"
+_ALWAYS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "X-Frame-Options": "DENY",
+}
+_CLOSED: Final = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+
+
+def install(app: FastAPI, serving: Services) -> None:
+    """Add the pages to the app; a page that is not shipped is simply not there."""
+
+    @app.get("/console/config.json", include_in_schema=False)
+    def config() -> dict[str, Any]:
+        """Where the console finds its WebSocket and, on one machine, the development issuer."""
+        return {"websocket_url": serving.settings.websocket_url, "token_url": serving.token_url}
+
+    @app.get("/errors", include_in_schema=False)
+    def errors() -> HTMLResponse:
+        """The codes of all errors, where a problem document's `type` points."""
+        return HTMLResponse(_error_page())
+
+    for name in ("console", "client"):
+        if (WEB / name).is_dir():
+            app.mount(f"/{name}", StaticFiles(directory=WEB / name, html=True), name=name)
+
+
+def _error_page() -> str:
+    rows = "".join(
+        f'<dt id="{error.code}"><b>{error.code}</b> ({error.status})</dt><dd>{html.escape(error.__doc__ or "")}</dd>'
+        for error in every_error()
+    )
+    return f'<!doctype html><html lang="en"><title>Carillon: errors</title><h1>Errors</h1><dl>{rows}</dl></html>'
+
+
+class Headers:
+    """Security headers on every answer: pages may load their own files and talk to this system, and nothing else."""
+
+    def __init__(self, app: ASGIApp, websocket_url: str) -> None:
+        self._app = app
+        socket = urlsplit(websocket_url)
+        origin = f" {socket.scheme}://{socket.netloc}" if socket.netloc else ""
+        self._open = (
+            f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+            f"connect-src 'self'{origin}; manifest-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
+            "form-action 'self'"
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        page = scope["path"].startswith(("/console", "/client"))
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _ALWAYS.items():
+                    headers[name] = value
+                headers["Content-Security-Policy"] = self._open if page else _CLOSED
+                headers.setdefault("Cache-Control", "no-cache" if page else "no-store")
+            await send(message)
+
+        await self._app(scope, receive, with_headers)

@@ -1,0 +1,150 @@
+"""Every error as an RFC 9457 problem document, `application/problem+json`, with a stable code."""
+
+from __future__ import annotations
+
+import logging
+import math
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from carillon.errors import CarillonError, InvalidInputError, NotFoundError, TooLargeError, UnauthenticatedError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI, Request
+
+_LOG = logging.getLogger(__name__)
+MEDIA_TYPE: Final = "application/problem+json"
+_MOST_ERRORS: Final = 50
+
+
+class ProblemError(BaseModel):
+    """One field that is wrong."""
+
+    pointer: str = Field(description="Where: a JSON pointer into the body, or the parameter's name.")
+    detail: str = Field(description="What it takes.")
+
+
+class Problem(BaseModel):
+    """An error as RFC 9457 shapes it."""
+
+    model_config = ConfigDict(extra="allow")
+    type: str = Field(description="Where the code is explained.")
+    title: str = Field(description="The kind of error in a few words.")
+    status: int = Field(description="The HTTP status again.")
+    detail: str = Field(description="What was wrong and what to do.")
+    code: str = Field(description="Stable, for programs; see docs/ERRORS.md.")
+    instance: str = Field(description="The path that was asked for.")
+    errors: list[ProblemError] = Field(description="Which fields are wrong; empty when it is not about fields.")
+
+
+def document(error: CarillonError, instance: str, status: int | None = None) -> dict[str, Any]:
+    """The problem document for an error; what is internal stays inside."""
+    hidden = type(error) is CarillonError
+    number = status or error.status
+    return {
+        "type": f"/errors#{error.code}",
+        "title": HTTPStatus(number).phrase,
+        "status": number,
+        "detail": "Something went wrong inside Carillon; it is logged." if hidden else error.message,
+        "code": error.code,
+        "instance": instance,
+        "errors": error.facts.get("errors", []),
+    }
+
+
+def answer(error: CarillonError, instance: str, status: int | None = None) -> JSONResponse:
+    """The response for an error, with the headers that HTTP wants beside some of them."""
+    headers = {}
+    if error.temporary or error.retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s or 1)))
+    if isinstance(error, UnauthenticatedError):
+        headers["WWW-Authenticate"] = 'Bearer realm="carillon"'
+    body = document(error, instance, status)
+    return JSONResponse(body, body["status"], headers | error.facts.get("headers", {}), MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Give the app its error handlers; also unknown routes and wrong methods answer a problem document."""
+    app.add_exception_handler(CarillonError, _on_carillon)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+def invalid(pointer: str, detail: str) -> InvalidInputError:
+    """An error about one field."""
+    return InvalidInputError(f"{pointer}: {detail}", errors=[{"pointer": pointer, "detail": detail}])
+
+
+async def _on_carillon(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, CarillonError)
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _LOG.warning("%s %s: %s: %s", request.method, request.url.path, error.code, error.message)
+    return answer(error, request.url.path)
+
+
+async def _on_validation(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    errors = [{"pointer": _pointer(found["loc"]), "detail": _detail(found)} for found in error.errors()[:_MOST_ERRORS]]
+    first = errors[0]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return answer(InvalidInputError(f"{first['pointer']}: {first['detail']}{more}", errors=errors), request.url.path)
+
+
+def _pointer(loc: tuple[int | str, ...]) -> str:
+    """`("body", "data", "x")` as `/data/x`; a parameter keeps its plain name. Tags of a union are no part of a path."""
+    place, *rest = loc or ("body",)
+    if place != "body":
+        return ".".join(map(str, rest)) or str(place)
+    steps = [str(step) for step in rest]
+    if len(steps) > 1 and steps[0] == "audience" and steps[1] in {"users", "wedding", "role", "segment", "everyone"}:
+        del steps[1]
+    return "/" + "/".join(step.replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def _detail(found: dict[str, Any]) -> str:
+    text = str(found["msg"]).removeprefix("Value error, ")
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+async def _on_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return answer(_as_carillon(error), request.url.path, error.status_code)
+
+
+def _as_carillon(error: HTTPException) -> CarillonError:
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return NotFoundError("there is no such page; /openapi.json lists all there are", headers=headers)
+    if error.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return TooLargeError(str(error.detail), headers=headers)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return InvalidInputError(f"this page only takes {headers.get('Allow', 'other methods')}", headers=headers)
+    if error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return InvalidInputError(str(error.detail), headers=headers)
+    return CarillonError(str(error.detail), headers=headers)
+
+
+async def _on_bug(request: Request, error: Exception) -> JSONResponse:
+    _LOG.error("%s %s failed unexpectedly", request.method, request.url.path, exc_info=error)
+    return answer(CarillonError("unexpected"), request.url.path)
+
+
+def responses(*errors: type[CarillonError]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route for OpenAPI: one entry per status with an example per code."""
+    found: dict[int | str, dict[str, Any]] = {}
+    for error in errors:
+        example = document(error((error.__doc__ or "").splitlines()[0]), "/v1/broadcasts")
+        entry = found.setdefault(error.status, {"description": "", "content": {MEDIA_TYPE: _content()}})
+        entry["description"] = (entry["description"] + f" `{error.code}`").strip()
+        entry["content"][MEDIA_TYPE]["examples"][error.code] = {"value": example}
+    return found
+
+
+def _content() -> dict[str, Any]:
+    return {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}

@@ -1,0 +1,48 @@
+"""What the routes work with, made once per process and handed to each of them as a dependency."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Protocol, cast
+
+from fastapi import Depends, Request
+
+if TYPE_CHECKING:
+    from carillon.adapters.postgres.directory import Directory
+    from carillon.adapters.postgres.reports import Reports
+    from carillon.config import ApiSettings
+    from carillon.model import Principal
+    from carillon.ports import Ports
+
+Probe = Callable[[], str | None]
+"""Answers None when its component is well, or else a sentence about what is wrong."""
+
+
+class Verifier(Protocol):
+    """Knows whom a token speaks for."""
+
+    def verify(self, token: str) -> Principal:
+        """The principal, or an UnauthenticatedError; an OutageError when it cannot be told."""
+        ...
+
+
+@dataclass(frozen=True)
+class Services:
+    """All that the API touches. `probes` are further components without which nothing would be delivered."""
+
+    ports: Ports
+    directory: Directory
+    reports: Reports
+    tokens: Verifier
+    settings: ApiSettings
+    probes: dict[str, Probe] = field(default_factory=dict)
+    token_url: str = ""
+
+
+def services(request: Request) -> Services:
+    """The services of the app that serves this request."""
+    return cast("Services", request.app.state.services)
+
+
+Serving = Annotated[Services, Depends(services)]
