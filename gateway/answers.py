@@ -54,7 +54,9 @@ def _body(result: Mapping[str, Any]) -> str:
 
 
 def _subprotocol(result: Mapping[str, Any]) -> str | None:
-    headers = result.get("headers") or {}
+    headers = result.get("headers")
+    if headers is None:
+        return None
     if not isinstance(headers, dict):
         raise MalformedAnswerError("headers must be an object")
     for name, value in headers.items():

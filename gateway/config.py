@@ -138,6 +138,12 @@ def _known(kind: type, document: Mapping[str, Any], where: str) -> dict[str, Any
     return dict(document)
 
 
+def _texts(values: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ConfigError(f"{where} must hold strings, not {values!r}")
+    return tuple(values)
+
+
 def from_document(document: Any) -> GatewayConfig:
     """Build the configuration from a JSON document whose keys are `GatewayConfig`'s fields.
 
@@ -152,7 +158,8 @@ def from_document(document: Any) -> GatewayConfig:
             raise ConfigError(f"{name} must be a JSON object")
     values["routes"] = {key: _route_from(key, route) for key, route in values.get("routes", {}).items()}
     values["limits"] = Limits(**_known(Limits, values.get("limits", {}), "limits."))
-    values["preload"] = tuple(values.get("preload", ()))
+    values["preload"] = _texts(values.get("preload", []), "preload")
+    _texts(list(values.get("worker_env", {}).values()), "worker_env")
     config = GatewayConfig(**values)
     if config.workers < 1:
         raise ConfigError("workers must be at least 1")

@@ -34,24 +34,22 @@ def test_a_message_event_is_api_gateways() -> None:
             context = first["requestContext"]
             assert set(first) == {"requestContext", "body", "isBase64Encoded"}
             assert context["eventType"] == "MESSAGE"
-            assert set(context) == set(
-                [
-                    "routeKey",
-                    "messageId",
-                    "eventType",
-                    "extendedRequestId",
-                    "requestTime",
-                    "messageDirection",
-                    "stage",
-                    "connectedAt",
-                    "requestTimeEpoch",
-                    "identity",
-                    "requestId",
-                    "domainName",
-                    "connectionId",
-                    "apiId",
-                ]
-            )
+            assert set(context) == {
+                "routeKey",
+                "messageId",
+                "eventType",
+                "extendedRequestId",
+                "requestTime",
+                "messageDirection",
+                "stage",
+                "connectedAt",
+                "requestTimeEpoch",
+                "identity",
+                "requestId",
+                "domainName",
+                "connectionId",
+                "apiId",
+            }
             assert context["messageId"] != second["requestContext"]["messageId"]
             assert context["requestId"] != second["requestContext"]["requestId"]
             assert context["connectedAt"] == second["requestContext"]["connectedAt"]
