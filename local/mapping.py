@@ -124,6 +124,7 @@ class Mapping:
                     await self._handle(url, messages)
             except (OSError, QueueError, TimeoutError) as error:
                 failures += 1
+                self._answered.discard(url)
                 if failures == 1:
                     log.warning("%s: %s; trying again", url, error)
                 with contextlib.suppress(TimeoutError):

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from local.valkey import Valkey
 
 STAGE = "local"
+STATUS_DIR = "CARILLON_LOCAL_STATUS_DIR"
+"""Variable that tells the API where the mappings write how they go."""
 DEAD_LETTERS = "dead-letters"
 FUNCTION_MODULES = {
     "$connect": "lambdas.connect",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from local import ports, product
 from local.data_dir import RUN_FILE, DataDir
 from local.issuer import Issuer
+from local.processes import wait_until
 from local.program import Program
 from local.queues import LANES
 from local.settings import API_PORT, CALLBACK_PORT, WS_PORT, LocalSettings, optional_path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from local.processes import Child
 
 MAPPINGS = (*LANES, product.DEAD_LETTERS)
+READY_TIMEOUT_S = 20.0
 LARGEST_LOG_BYTES = 20 * 1024 * 1024
 
 
@@ -139,12 +141,15 @@ class System:
         return self.folder / "mappings.json"
 
     def _api(self) -> Program:
-        return self._program("api", [*product.api_command(self.api_port)], lambda _child: self._api_answers())
+        more = {product.STATUS_DIR: str(self.folder)}
+        return self._program(
+            "api", [*product.api_command(self.api_port)], lambda _child: self._api_answers("/healthz"), **more
+        )
 
-    def _api_answers(self) -> bool:
-        connection = http.client.HTTPConnection(ports.HOST, self.api_port, timeout=2)
+    def _api_answers(self, path: str) -> bool:
+        connection = http.client.HTTPConnection(ports.HOST, self.api_port, timeout=5)
         try:
-            connection.request("GET", "/healthz")
+            connection.request("GET", path)
             return connection.getresponse().status == http.client.OK
         except (OSError, http.client.HTTPException):
             return False
@@ -217,7 +222,7 @@ class System:
             "pid": os.getpid(),
             "api_url": self.api_url,
             "console_url": f"{self.api_url}/console/",
-            "docs_url": f"{self.api_url}/docs",
+            "docs_url": f"{self.api_url}/openapi.json",
             "ws_url": self.ws_url,
             "callback_url": f"http://{ports.HOST}:{self.callback_port}/{product.STAGE}",
             "database_url": self.dsn,
@@ -271,8 +276,10 @@ class System:
         """
         try:
             self.supervisor.start()
+            what = f"a broadcast to be deliverable; {self.api_url}/readyz tells what is missing"
+            wait_until(lambda: self._api_answers("/readyz"), timeout_s=READY_TIMEOUT_S, what=what)
         except BaseException:
-            self._end()
+            self.stop()
             raise
         self._write_run_file()
 
