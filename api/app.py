@@ -13,6 +13,7 @@ from api import openapi, pages, problems
 from api.limits import Limits
 from api.relay import Relay
 from api.routes import broadcasts, events, imports, ops, people, segments, weddings
+from api.services import from_environment
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Mapping
@@ -23,20 +24,21 @@ _ROUTES: Final = (broadcasts, events, weddings, people, segments, imports, ops)
 
 
 def create_app(
-    services: Services, *, probes: Mapping[str, Probe] | None = None, routers: Iterable[APIRouter] = ()
+    services: Services | None = None, *, probes: Mapping[str, Probe] | None = None, routers: Iterable[APIRouter] = ()
 ) -> FastAPI:
     """The ASGI application.
 
     Args:
-        services: what the routes work with.
+        services: what the routes work with; made from the environment when not given.
         probes: further components that `/readyz` asks, by name; each answers None or what is wrong.
         routers: further routes, such as the development issuer's; they stay out of the OpenAPI document.
     """
-    relay = Relay(services.ports, services.settings.relay_interval_s) if services.settings.relay else None
-    known = {**services.probes, **(probes or {})}
+    serving = services or from_environment()
+    relay = Relay(serving.ports, serving.settings.relay_interval_s) if serving.settings.relay else None
+    known = {**serving.probes, **(probes or {})}
     if relay is not None:
         known["relay"] = relay.state
-    serving = replace(services, probes=known)
+    serving = replace(serving, probes=known)
     app = FastAPI(title="Carillon", lifespan=_lifespan(relay), docs_url=None, redoc_url=None, **openapi.INFO)
     app.state.services = serving
     problems.install(app)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from api.services import Services
 
 WEB: Final = Path(__file__).resolve().parent.parent / "web"
+DEV_TOKEN: Final = "/dev/token"  # noqa: S105 - an address, no secret
+"""Where a development issuer makes tokens, when the app has been given one."""
 _ALWAYS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -37,7 +39,13 @@ def install(app: FastAPI, serving: Services) -> None:
     @app.get("/console/config.json", include_in_schema=False)
     def config() -> dict[str, Any]:
         """Where the console finds its WebSocket and, on one machine, the development issuer."""
-        return {"websocket_url": serving.settings.websocket_url, "token_url": serving.token_url}
+        issuing = any(getattr(route, "path", "") == DEV_TOKEN for route in app.routes)
+        return {"websocket_url": serving.settings.websocket_url, "token_url": DEV_TOKEN if issuing else ""}
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        """All operations on one page; `/openapi.json` says the same to programs."""
+        return HTMLResponse(_docs_page(app.openapi()))
 
     @app.get("/errors", include_in_schema=False)
     def errors() -> HTMLResponse:
@@ -47,6 +55,19 @@ def install(app: FastAPI, serving: Services) -> None:
     for name in ("console", "client"):
         if (WEB / name).is_dir():
             app.mount(f"/{name}", StaticFiles(directory=WEB / name, html=True), name=name)
+
+
+def _docs_page(document: dict[str, Any]) -> str:
+    rows = "".join(
+        f"<tr><td><code>{method.upper()}</code></td><td><code>{html.escape(path)}</code></td>"
+        f"<td>{html.escape(operation.get('description', ''))}</td></tr>"
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    )
+    return (
+        '<!doctype html><html lang="en"><title>Carillon: HTTP API</title><h1>HTTP API</h1>'
+        f'<p><a href="/openapi.json">openapi.json</a>, <a href="/errors">errors</a></p><table>{rows}</table></html>'
+    )
 
 
 def _error_page() -> str:

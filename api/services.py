@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Protocol, cast
 
 from fastapi import Depends, Request
+
+from carillon import config, wiring
 
 if TYPE_CHECKING:
     from carillon.adapters.postgres.directory import Directory
@@ -37,7 +40,17 @@ class Services:
     tokens: Verifier
     settings: ApiSettings
     probes: dict[str, Probe] = field(default_factory=dict)
-    token_url: str = ""
+
+
+def from_environment() -> Services:
+    """The services as the environment says; see docs/CONFIG.md."""
+    return Services(
+        ports=wiring.ports(),
+        directory=wiring.directory(),
+        reports=wiring.reports(),
+        tokens=wiring.tokens(),
+        settings=config.read(config.ApiSettings, os.environ),
+    )
 
 
 def services(request: Request) -> Services:

@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema, WrapValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from carillon.directory import ID_PATTERN, LONGEST_NAME, is_name, time_zone
 
@@ -20,17 +20,20 @@ _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000
 
 
-def _moment(value: Any, check: Any) -> datetime:
+def _moment(value: Any) -> datetime:
     """RFC 3339 text only: numbers and other spellings that a parser might take are surely mistakes."""
     if not isinstance(value, str) or not _MOMENT.fullmatch(value):
         raise ValueError("takes a time with an offset, such as 2027-06-12T15:00:00+02:00")
-    moment: datetime = check(value)
+    try:
+        moment = datetime.fromisoformat(value.upper())
+    except ValueError as error:
+        raise ValueError(f"is no time: {error}") from error
     if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
         raise ValueError(f"the year must be from {_FIRST_YEAR} to {_LAST_YEAR}")
     return moment
 
 
-Moment = Annotated[AwareDatetime, WrapValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
+Moment = Annotated[datetime, PlainValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})]
 
 
 def _shown_name(value: Any) -> Any:
