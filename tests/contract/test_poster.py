@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 import ssl
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -116,6 +117,17 @@ def test_posts_leave_in_the_order_given(server: Scripted) -> None:
     with poster_for(server.url, concurrency=1) as poster:
         send(poster, *ids)
     assert [request.connection_id for request in server.requests] == ids
+
+
+def test_a_post_that_is_due_again_goes_before_those_behind_it(
+    server: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The couple stays ahead of the guests, also when its first try was throttled."""
+    monkeypatch.setattr(random, "uniform", lambda low, _high: low)
+    server.script("couple", 429, 200)
+    with poster_for(server.url, concurrency=1) as poster:
+        send(poster, "couple", "guest1", "guest2")
+    assert [request.connection_id for request in server.requests] == ["couple", "couple", "guest1", "guest2"]
 
 
 def test_connections_are_kept_from_call_to_call(server: Scripted) -> None:
