@@ -263,12 +263,10 @@ class Session:
         name = timer.partition(".")[0]
         if name in ("connect", "rotate"):
             self._turn(name, now_ms)
-        elif name == "opening":
-            self._drop(CloseCode.DEAD_LINE, now_ms, "no connection in time")
+        elif name in ("opening", "probe"):
+            self._drop(CloseCode.DEAD_LINE, now_ms, "dead line" if name == "probe" else "no connection in time")
         elif name == "dead":
             self._silence(now_ms)
-        elif name == "probe":
-            self._drop(CloseCode.DEAD_LINE, now_ms, "dead line")
         elif name == "ping":
             self._ping(now_ms)
             self._timers.set("ping", now_ms + PING_MS)
