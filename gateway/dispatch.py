@@ -21,6 +21,12 @@ log = logging.getLogger(__name__)
 FAILURES = (FunctionError, WorkerDied, InvocationTimeout, MalformedAnswerError)
 
 
+def report_failure(task: asyncio.Task[Any]) -> None:
+    """Log the exception a finished task ended with: nobody awaits it, and it must not vanish."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("a task of the gateway failed", exc_info=error)
+
+
 class Functions(Protocol):
     """What runs the functions: a `WorkerPool`."""
 
@@ -154,4 +160,8 @@ class Dispatcher:
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        report_failure(task)

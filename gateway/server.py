@@ -13,7 +13,7 @@ from gateway.clock import Clock, SystemClock
 from gateway.config import GatewayConfig
 from gateway.connection import ABNORMAL, GOING_AWAY, Connection, State
 from gateway.connections_api import ConnectionsApi
-from gateway.dispatch import Dispatcher, Functions
+from gateway.dispatch import Dispatcher, Functions, report_failure
 from gateway.events import Caller, EventMaker
 from gateway.faults import Faults
 from gateway.http_request import Request
@@ -161,6 +161,7 @@ class Gateway:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(report_failure)
 
     def opened(self, connection: Connection) -> None:
         """Make an established connection reachable."""

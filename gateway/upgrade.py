@@ -157,7 +157,8 @@ class UpgradeProtocol(asyncio.Protocol):
         method = self._parse(head)
         path = self._url.partition(b"?")[0].decode("latin-1")
         headers = {name.lower(): value for name, value in self._headers}
-        if method != b"GET" or headers.get("upgrade", "").lower() != "websocket":
+        asks = "upgrade" in headers.get("connection", "").lower()
+        if method != b"GET" or not asks or headers.get("upgrade", "").lower() != "websocket":
             raise _RefusedError(426, "Upgrade Required")
         stage = self._door.config.stage
         if path not in ("/", f"/{stage}", f"/{stage}/"):

@@ -43,6 +43,7 @@ class WorkerProcess(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self.greeted = False
+        self.doomed = False
 
     @property
     def pid(self) -> int:
@@ -87,7 +88,8 @@ class WorkerProcess(asyncio.Protocol):
             self._transport.abort()
 
     def kill(self) -> None:
-        """End the process now (SIGKILL)."""
+        """End the process now (SIGKILL); what it answered a moment before counts no more."""
+        self.doomed = True
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
 

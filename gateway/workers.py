@@ -216,6 +216,8 @@ class WorkerPool:
             return
         self._deaths_in_a_row = 0
         call = self._busy.pop(worker)
+        if worker.doomed:  # killed while its answer was on the way: it takes no further call
+            return
         call.settle(result=answer.get("result"), error=failure)
         self._next(worker)
 
