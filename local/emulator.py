@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements-emulator.txt"
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
-ACCESS_KEY = "carillon-local"
+ACCESS_KEY = "CARILLONLOCAL"
 """Emulated queues take any key; it is one of our own so that nobody's real one is ever sent."""
 
 
@@ -62,7 +62,6 @@ class Emulator:
 
     def __init__(self, folder: Path, *, port: int = 0, python: Path | None = None, patched: bool = True) -> None:
         self.folder = folder
-        self._wanted_port = port
         self._configured_python = python
         self._patched = patched
         self._child: Child | None = None
@@ -92,7 +91,7 @@ class Emulator:
         """
         python = find_python(self._configured_python)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port = self._wanted_port or ports.remembered(self.folder / "port")
+        self.port = ports.for_server(self.port, self.folder / "port")
         argv: list[str | Path] = [python, LAUNCHER, VERSION, *([] if self._patched else ["--unpatched"])]
         self._child = Child("the emulator", argv, log_path=self.folder / "emulator.log", env=self._environment())
         self._child.wait_ready(self._answers, timeout_s=timeout_s)

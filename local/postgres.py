@@ -201,7 +201,6 @@ class Postgres:
         cache: Path | None = None,
     ) -> None:
         self.folder = folder
-        self._wanted_port = port
         self._configured_bin = bin_dir
         self._durable = durable
         self._cache = cache or cluster_cache()
@@ -234,7 +233,7 @@ class Postgres:
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / "data" / "PG_VERSION").exists():
             fresh_cluster(bin_dir, self.folder, cache=self._cache)
-        self.port = self._wanted_port or ports.remembered(self.folder / "port")
+        self.port = ports.for_server(self.port, self.folder / "port")
         self._start_server(bin_dir, time.monotonic() + timeout_s)
         self._create_database()
 

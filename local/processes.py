@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 POLL_INTERVAL_S = 0.01
+LARGEST_LOG_BYTES = 20 * 1024 * 1024
 LAUNCHER = Path(__file__).with_name("child.py")
 
 _Fork = tuple["Future[subprocess.Popen[bytes]]", "Callable[[], subprocess.Popen[bytes]]"]
@@ -85,7 +86,7 @@ class Child:
     ) -> None:
         self.name = name
         self.log_path = log_path
-        log_path.parent.mkdir(parents=True, exist_ok=True)
+        _make_way(log_path)
         self._log_start = log_path.stat().st_size if log_path.exists() else 0
         launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(int(death_signal)), user]
         command = [*launcher, *map(str, argv)]
@@ -164,6 +165,13 @@ class Child:
 
     def _why(self) -> str:
         return f" Its log {self.log_path} ends with:\n{self.output()}"
+
+
+def _make_way(log_path: Path) -> None:
+    """Put a log that has grown large aside, over the one put aside before."""
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    if log_path.exists() and log_path.stat().st_size > LARGEST_LOG_BYTES:
+        log_path.replace(log_path.with_suffix(".log.old"))
 
 
 def wait_until(condition: Callable[[], bool], *, timeout_s: float, what: str) -> None:

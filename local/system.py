@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 MAPPINGS = (*LANES, product.DEAD_LETTERS)
 READY_TIMEOUT_S = 20.0
-LARGEST_LOG_BYTES = 20 * 1024 * 1024
 
 
 class System:
@@ -101,8 +100,6 @@ class System:
 
     def _program(self, name: str, argv: list[str | Path], ready: Callable[[Child], bool], **more: str) -> Program:
         log_path = self.folder / "logs" / f"{name.replace(' ', '-')}.log"
-        if log_path.exists() and log_path.stat().st_size > LARGEST_LOG_BYTES:
-            log_path.replace(log_path.with_suffix(".log.old"))
 
         def environment() -> dict[str, str]:
             return product.whole_environment(self.environment, **more)

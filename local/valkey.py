@@ -56,7 +56,6 @@ class Valkey:
 
     def __init__(self, folder: Path, *, port: int = 0, binary: Path | None = None, password: str = "") -> None:
         self.folder = folder
-        self._wanted_port = port
         self._configured_binary = binary
         self._password = password
         self._child: Child | None = None
@@ -82,7 +81,7 @@ class Valkey:
         """
         binary = find_binary(self._configured_binary)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.port = self._wanted_port or ports.remembered(self.folder / "port")
+        self.port = ports.for_server(self.port, self.folder / "port")
         options = ["--bind", ports.HOST, "--port", str(self.port), "--save", "", "--appendonly", "no"]
         options += ["--maxmemory", "512mb", "--maxmemory-policy", "volatile-lru", "--dir", str(self.folder)]
         if self._password:

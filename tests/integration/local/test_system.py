@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import httpx
 import psycopg
 import pytest
 from valkey import Valkey as ValkeyClient
 
+from carillon.names import Scope
 from local.ports import is_free
 from local.processes import wait_until
 from local.queues import LANES, sqs_client
@@ -107,6 +110,41 @@ def test_the_queues_are_there_again_and_polled_after_a_kill(system: System) -> N
     wait_until(
         lambda: system.mapping_status("high").get("received", 0) > counts["high"], timeout_s=15, what="a message taken"
     )
+
+
+def test_what_was_in_the_lost_queues_is_sent_again(system: System) -> None:
+    """Accepted while its consumers are down, then the queue is lost with it: it still arrives in the inbox."""
+    call(system, "PUT", "/v1/users/U1", {"name": "Zoë", "role": "planner"})
+    system.hold("lane high")
+    audience = {"type": "users", "user_ids": ["U1"]}
+    broadcast = {"kind": "wedding", "name": "timeline.shifted", "priority": "high", "audience": audience, "data": {}}
+    accepted = call(system, "POST", "/v1/broadcasts", broadcast)["id"]
+    wait_until(lambda: queued(system) == 1, timeout_s=10, what="the message in the queue")
+    old_pid = pid_of(system, "queues")
+    system.kill("queues")
+    wait_back(system, "queues", old_pid)
+    system.restart("lane high")
+
+    def arrived() -> bool:
+        return accepted in json.dumps(call(system, "GET", "/v1/users/U1/inbox"))
+
+    wait_until(arrived, timeout_s=20, what="the event in the inbox")
+
+
+def queued(system: System) -> int:
+    """Messages in the queue of the lane high."""
+    url = f"{system.queues.queue_prefix_url}carillon-high.fifo"
+    names = ["ApproximateNumberOfMessages"]
+    told = sqs_client(system.queues.endpoint).get_queue_attributes(QueueUrl=url, AttributeNames=names)
+    return int(told["Attributes"]["ApproximateNumberOfMessages"])
+
+
+def call(system: System, method: str, path: str, document: object = None) -> Any:
+    """One call of the API with a token that may do everything; its JSON answer."""
+    headers = {"Authorization": f"Bearer {system.issuer.token('U1', list(Scope))}"}
+    answer = httpx.request(method, system.api_url + path, json=document, headers=headers, timeout=10)
+    assert answer.is_success, answer.text
+    return answer.json()
 
 
 def put_poison(queues: Emulator) -> None:
