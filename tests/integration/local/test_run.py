@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
+from local.data_dir import DataDir
+from local.postgres import Postgres
 from local.processes import wait_until
 from tests.integration.local.test_stores import ended
 
@@ -133,13 +135,18 @@ def test_fresh_refuses_a_folder_that_is_not_ours(data_dir: Path, runs: list[Run]
     assert (data_dir / "thesis.txt").read_text() == "my life's work"
 
 
-def test_it_starts_tells_where_it_is_and_stops_with_everything(data_dir: Path, runs: list[Run]) -> None:
-    run = Run(data_dir)
+def test_it_starts_afresh_tells_where_it_is_and_stops_with_everything(data_dir: Path, runs: list[Run]) -> None:
+    DataDir(data_dir).release()
+    leftover = data_dir / "postgres" / "data" / "PG_VERSION"
+    leftover.parent.mkdir(parents=True)
+    leftover.write_text("of an earlier run that fresh drops")
+
+    run = Run(data_dir, "--fresh")
     runs.append(run)
     told = run.wait_ready()
     assert told["api_url"] in run.output
     assert told["ws_url"] in run.output
-    assert status_of(told["api_url"] + "/healthz") == 200
+    assert status_of(told["api_url"] + "/readyz") == 200
     assert stat.S_IMODE((data_dir / "run.json").stat().st_mode) == 0o600
     pids = all_pids(told, data_dir)
     assert len(pids) > len(told["pids"]) >= 10
@@ -148,8 +155,6 @@ def test_it_starts_tells_where_it_is_and_stops_with_everything(data_dir: Path, r
     runs.append(second)
     assert second.exit_status() == 78
     assert "CARILLON_DATA_DIR" in second.output
-    with psycopg.connect(told["database_url"]) as connection:
-        connection.execute("CREATE TABLE kept (word text)")
 
     began = time.monotonic()
     run.process.send_signal(signal.SIGINT)
@@ -161,7 +166,7 @@ def test_it_starts_tells_where_it_is_and_stops_with_everything(data_dir: Path, r
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's death signal is Linux's")
-def test_nothing_outlives_a_killed_run_and_the_next_keeps_the_data_until_fresh(data_dir: Path, runs: list[Run]) -> None:
+def test_nothing_outlives_a_killed_run_but_the_data(data_dir: Path, runs: list[Run]) -> None:
     first = Run(data_dir)
     runs.append(first)
     told = first.wait_ready()
@@ -172,13 +177,11 @@ def test_nothing_outlives_a_killed_run_and_the_next_keeps_the_data_until_fresh(d
     for pid in pids:
         wait_until(partial(ended, pid), timeout_s=10, what=f"the end of {pid}")
 
-    second = Run(data_dir)
-    runs.append(second)
-    with psycopg.connect(second.wait_ready()["database_url"]) as connection:
-        assert connection.execute("SELECT to_regclass('kept')").fetchone() == ("kept",)
-    second.end()
-
-    fresh = Run(data_dir, "--fresh")
-    runs.append(fresh)
-    with psycopg.connect(fresh.wait_ready()["database_url"]) as connection:
-        assert connection.execute("SELECT to_regclass('kept')").fetchone() == (None,)
+    store = Postgres(data_dir / "postgres", durable=False)
+    store.start()
+    try:
+        assert store.dsn == told["database_url"]
+        with psycopg.connect(store.dsn) as connection:
+            assert connection.execute("SELECT to_regclass('kept')").fetchone() == ("kept",)
+    finally:
+        store.stop()
