@@ -60,6 +60,16 @@ class Row:
     time_zone: str | None
     supplier_id: str | None
 
+    def to_json(self) -> dict[str, Any]:
+        """The columns that are known, as the import of the API takes them."""
+        return {name: _spoken(value) for name in COLUMNS if (value := getattr(self, name)) is not None}
+
+
+def _spoken(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return getattr(value, "word", value)
+
 
 Known = tuple[int, tuple[Any, ...]]
 """The first line that said something about a wedding or a person, and what is known by now."""

@@ -11,7 +11,7 @@ from api.auth import Operator
 from api.bodies.fields import Moment, Out
 from api.problems import MEDIA_TYPE, document, invalid, responses
 from api.services import Serving
-from carillon.errors import CarillonError, ForbiddenError, OutageError
+from carillon.errors import ForbiddenError, OutageError
 
 if TYPE_CHECKING:
     from api.services import Probe, Services
@@ -134,6 +134,6 @@ def _probes(serving: "Services") -> "dict[str, Probe]":
 def _ask(probe: "Probe") -> Component:
     try:
         detail = probe()
-    except (CarillonError, OSError) as error:
-        detail = str(error)
+    except Exception as error:  # noqa: BLE001 - a probe that cannot answer is an answer
+        detail = str(error) or type(error).__name__
     return Component(state="ok" if detail is None else "down", detail=detail)
