@@ -67,6 +67,7 @@ def errors_page() -> str:
     rows = [
         f"| `{error.code}` | {error.status} | {'yes' if error.temporary else 'no'} | {_sentence(error)} |"
         for error in every_error()
+        if error.__module__ == "carillon.errors"
     ]
     return (
         "# Errors\n\n"
@@ -85,8 +86,8 @@ def config_page(rooms: Sequence[type[Any]]) -> str:
     """docs/CONFIG.md."""
     return (
         "# Configuration\n\n"
-        "Generated from the settings classes by `carillon docs --write`. Everything is read from the environment, once\n"
-        "and at start; a value that is missing or out of range stops the start with a sentence that names the variable.\n"
+        "Generated from the settings classes by `carillon docs --write`. Everything is read from the environment once,\n"
+        "at start; a value that is missing or out of range stops the start with a sentence naming the variable.\n"
         + "".join(map(_section, rooms))
     )
 
@@ -95,7 +96,7 @@ def _section(room: type[Any]) -> str:
     hints = get_type_hints(room)
     rows = [_setting(spec, hints[spec.name]) for spec in dataclasses.fields(room)]
     head = "| variable | takes | default | what it is |\n|---|---|---|---|\n"
-    return f"\n## {_sentence(room)}\n\n{head}" + "\n".join(rows) + "\n"
+    return f"\n## {_sentence(room).rstrip('.')}\n\n{head}" + "\n".join(rows) + "\n"
 
 
 def _setting(spec: dataclasses.Field[Any], kind: Any) -> str:
