@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import http.client
 import json
 import os
-import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 from local import ports, product
 from local.data_dir import RUN_FILE, DataDir
+from local.doors import Doors
 from local.issuer import Issuer
 from local.processes import wait_until
-from local.program import Program
 from local.queues import LANES
 from local.settings import API_PORT, CALLBACK_PORT, WS_PORT, LocalSettings, optional_path
 from local.stores import Database, Queues
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from local.processes import Child
 
 MAPPINGS = (*LANES, product.DEAD_LETTERS)
 READY_TIMEOUT_S = 20.0
@@ -52,12 +50,22 @@ class System:
     ) -> None:
         self.settings = settings
         self.data_dir = DataDir(settings.folder)
+        self._whole = False
+        self._writing = threading.Lock()
         try:
             if fresh:
                 self.data_dir.wipe()
             self._tell = on_change or (lambda _name, _state, _detail: None)
             self._choose_ports()
             self._make_stores()
+            self._doors = Doors(
+                settings,
+                self.folder,
+                api_port=self.api_port,
+                ws_port=self.ws_port,
+                callback_port=self.callback_port,
+                environment=lambda: self.environment,
+            )
             self.supervisor = Supervisor(self._units(), on_change=self._changed)
         except BaseException:
             self.data_dir.release()
@@ -88,76 +96,22 @@ class System:
         self.issuer = Issuer(folder / "issuer")
 
     def _units(self) -> list[Unit]:
+        doors = self._doors
         # Started last and stopped first is the API: it takes nothing on before, or after, it can be delivered.
         return [
             Unit("postgres", self.postgres, start_group=0, stop_group=0),
             Unit("valkey", self.valkey, start_group=0, stop_group=0),
             Unit("queues", self.queues, start_group=1, stop_group=1),
-            Unit("gateway", self._gateway(), start_group=2, stop_group=2),
-            *(Unit(f"lane {name}", self._mapping(name), start_group=2, stop_group=3) for name in MAPPINGS),
-            Unit("api", self._api(), start_group=2, stop_group=4),
+            Unit("gateway", doors.gateway(), start_group=2, stop_group=2),
+            *(Unit(f"lane {name}", doors.mapping(name), start_group=2, stop_group=3) for name in MAPPINGS),
+            Unit("api", doors.api(), start_group=2, stop_group=4),
         ]
-
-    def _program(self, name: str, argv: list[str | Path], ready: Callable[[Child], bool], **more: str) -> Program:
-        log_path = self.folder / "logs" / f"{name.replace(' ', '-')}.log"
-
-        def environment() -> dict[str, str]:
-            return product.whole_environment(self.environment, **more)
-
-        return Program(name, argv, env=environment, log_path=log_path, ready=ready)
-
-    def _gateway(self) -> Program:
-        config_path = self.folder / "gateway.json"
-        document = product.gateway_document(self.settings, ws_port=self.ws_port, callback_port=self.callback_port)
-        config_path.write_text(json.dumps(document, indent=2))
-        return self._program(
-            "gateway",
-            [sys.executable, "-m", "gateway", "--config", config_path],
-            lambda child: '"ready": true' in child.output(),
-        )
-
-    def _mapping(self, name: str) -> Program:
-        argv: list[str | Path] = [
-            sys.executable,
-            "-m",
-            "local.mapping",
-            "--lane",
-            name,
-            "--config",
-            self._mappings_path,
-        ]
-
-        def ready(child: Child) -> bool:
-            status = self.mapping_status(name)
-            return bool(status.get("ready")) and status.get("pid") == child.pid
-
-        return self._program(f"lane {name}", argv, ready, AWS_LAMBDA_FUNCTION_NAME=f"carillon-{name}")
-
-    @property
-    def _mappings_path(self) -> Path:
-        return self.folder / "mappings.json"
-
-    def _api(self) -> Program:
-        more = {product.STATUS_DIR: str(self.folder)}
-        return self._program(
-            "api", [*product.api_command(self.api_port)], lambda _child: self._api_answers("/healthz"), **more
-        )
-
-    def _api_answers(self, path: str) -> bool:
-        connection = http.client.HTTPConnection(ports.HOST, self.api_port, timeout=5)
-        try:
-            connection.request("GET", path)
-            return connection.getresponse().status == http.client.OK
-        except (OSError, http.client.HTTPException):
-            return False
-        finally:
-            connection.close()
 
     def _changed(self, name: str, state: State, detail: str) -> None:
         if state is State.READY and name == "queues":
-            self._write_mappings()
-        if state is State.READY and name == "api":
-            self._write_run_file()
+            self._doors.write_mappings(self.queues)
+        if state is State.READY and self._whole:
+            self._write_run_file()  # for the new process id
         self._tell(name, state, detail or (self._where(name) if state is State.READY else ""))
 
     def _where(self, name: str) -> str:
@@ -170,10 +124,6 @@ class System:
         }
         mapping = name.removeprefix("lane ")
         return places.get(name) or f"{len(self.worker_pids(mapping))} consumers"
-
-    def _write_mappings(self) -> None:
-        document = product.mapping_document(self.settings, emulator=self.queues, folder=self.folder)
-        self._mappings_path.write_text(json.dumps(document, indent=2))
 
     @property
     def folder(self) -> Path:
@@ -236,18 +186,15 @@ class System:
     def _write_run_file(self) -> None:
         path = self.folder / RUN_FILE
         half = self.folder / f"{RUN_FILE}.half"
-        half.unlink(missing_ok=True)
-        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump(self.endpoints, file, indent=2)
-        half.replace(path)
+        with self._writing:
+            half.unlink(missing_ok=True)
+            with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                json.dump(self.endpoints, file, indent=2)
+            half.replace(path)
 
     def mapping_status(self, name: str) -> dict[str, Any]:
         """How the mapping of a lane (or of `dead-letters`) goes, see `local.mapping.Status`; empty while it is down."""
-        try:
-            status: dict[str, Any] = json.loads(product.status_path(self.folder, name).read_text())
-        except FileNotFoundError:
-            return {}
-        return status
+        return self._doors.mapping_status(name)
 
     def worker_pids(self, lane: str) -> list[int]:
         """The process ids of a lane's consumers."""
@@ -274,10 +221,11 @@ class System:
         try:
             self.supervisor.start()
             what = f"a broadcast to be deliverable; {self.api_url}/readyz tells what is missing"
-            wait_until(lambda: self._api_answers("/readyz"), timeout_s=READY_TIMEOUT_S, what=what)
+            wait_until(lambda: self._doors.api_answers("/readyz"), timeout_s=READY_TIMEOUT_S, what=what)
         except BaseException:
             self.stop()
             raise
+        self._whole = True
         self._write_run_file()
 
     def stop(self) -> None:

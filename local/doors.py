@@ -1,0 +1,103 @@
+"""The product's doors as programs of this machine: gateway, lane consumers, HTTP API."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from local import product
+from local.ports import HOST
+from local.program import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from local.emulator import Emulator
+    from local.processes import Child
+    from local.settings import LocalSettings
+
+
+@dataclass(frozen=True)
+class Doors:
+    """Makes the doors' programs.
+
+    Args:
+        settings: How many workers each has.
+        folder: The data folder, for configuration files and logs.
+        api_port: The HTTP API's.
+        ws_port: The gateway's for clients.
+        callback_port: The gateway's for posts to them.
+        environment: Answers the product's variables, asked at each start of a door.
+    """
+
+    settings: LocalSettings
+    folder: Path
+    api_port: int
+    ws_port: int
+    callback_port: int
+    environment: Callable[[], Mapping[str, str]]
+
+    def gateway(self) -> Program:
+        """The WebSocket gateway; ready when it says so."""
+        path = self.folder / "gateway.json"
+        document = product.gateway_document(self.settings, ws_port=self.ws_port, callback_port=self.callback_port)
+        path.write_text(json.dumps(document, indent=2))
+        argv: list[str | Path] = [sys.executable, "-m", "gateway", "--config", path]
+        return self._program("gateway", argv, lambda child: '"ready": true' in child.output())
+
+    def mapping(self, name: str) -> Program:
+        """The consumers of one lane, or of the dead letters; ready when they are warm and poll."""
+
+        def ready(child: Child) -> bool:
+            status = self.mapping_status(name)
+            return bool(status.get("ready")) and status.get("pid") == child.pid
+
+        argv: list[str | Path] = [sys.executable, "-m", "local.mapping", "--lane", name]
+        argv += ["--config", self._mappings_path]
+        return self._program(f"lane {name}", argv, ready, AWS_LAMBDA_FUNCTION_NAME=f"carillon-{name}")
+
+    def api(self) -> Program:
+        """The HTTP API; ready when it answers, whatever it can do by then."""
+        argv: list[str | Path] = [*product.api_command(self.api_port)]
+        more = {product.STATUS_DIR: str(self.folder)}
+        return self._program("api", argv, lambda _child: self.api_answers("/healthz"), **more)
+
+    def _program(self, name: str, argv: list[str | Path], ready: Callable[[Child], bool], **more: str) -> Program:
+        log_path = self.folder / "logs" / f"{name.replace(' ', '-')}.log"
+
+        def environment() -> dict[str, str]:
+            return product.whole_environment(self.environment(), **more)
+
+        return Program(name, argv, env=environment, log_path=log_path, ready=ready)
+
+    @property
+    def _mappings_path(self) -> Path:
+        return self.folder / "mappings.json"
+
+    def write_mappings(self, emulator: Emulator) -> None:
+        """Write the mappings' configuration, once it is known where the queues are."""
+        document = product.mapping_document(self.settings, emulator=emulator, folder=self.folder)
+        self._mappings_path.write_text(json.dumps(document, indent=2))
+
+    def mapping_status(self, name: str) -> dict[str, Any]:
+        """How a mapping goes, see `local.mapping.Status`; empty while it is down."""
+        try:
+            status: dict[str, Any] = json.loads(product.status_path(self.folder, name).read_text())
+        except FileNotFoundError:
+            return {}
+        return status
+
+    def api_answers(self, path: str) -> bool:
+        """Whether the API answers `path` with 200 now."""
+        connection = http.client.HTTPConnection(HOST, self.api_port, timeout=5)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
