@@ -4,7 +4,7 @@ import re
 
 _AUTHORIZATION = re.compile(
     rb"AWS4-HMAC-SHA256 +"
-    rb"Credential=[A-Za-z0-9]+/(\d{8})/[a-z0-9-]+/execute-api/aws4_request, *"
+    rb"Credential=[^/, ]+/(\d{8})/[a-z0-9-]+/execute-api/aws4_request, *"
     rb"SignedHeaders=([a-z0-9;-]+), *"
     rb"Signature=[0-9a-f]{64}"
 )

@@ -129,17 +129,18 @@ class WorkerPool:
         Raises:
             FunctionError: When a preloaded module cannot be imported.
             WorkerDied: When a worker ended before it was ready.
+            OSError: When no process can be started.
             InvocationTimeout: When the workers were not ready within `START_TIMEOUT_S`.
         """
         self._started = asyncio.get_running_loop().create_future()
-        for _ in range(self._size):
-            await self._spawn()
         try:
+            for _ in range(self._size):
+                await self._spawn()
             await asyncio.wait_for(asyncio.shield(self._started), START_TIMEOUT_S)
         except TimeoutError:
             await self.stop()
             raise InvocationTimeout(f"the workers were not ready after {START_TIMEOUT_S:g} s") from None
-        except (FunctionError, WorkerDied):
+        except (FunctionError, WorkerDied, OSError):
             await self.stop()
             raise
 

@@ -265,3 +265,16 @@ def test_a_clean_stop_says_goodbye_and_tells_disconnect(records: Records) -> Non
         assert len(records.contexts("DISCONNECT")) == 5
 
     run(asyncio.wait_for(scenario(), 15))
+
+
+def test_a_stop_does_not_wait_for_a_client_that_does_not_answer(records: Records) -> None:
+    async def scenario() -> None:
+        async with serving(worker_env=records.env, shutdown_s=0.1) as gateway, raw(gateway) as socket:
+            await socket.upgrade()
+            await until(lambda: gateway.connections, "it is open")
+            await gateway.stop()
+            opcode, _, payload = await socket.read_frame()
+            assert (opcode, payload[:2]) == (8, (1001).to_bytes(2, "big"))
+            assert await socket.rest() == b""
+
+    run(scenario())

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -242,3 +243,39 @@ def test_stop_ends_every_process_and_fails_those_who_wait() -> None:
 def test_a_pool_needs_a_worker() -> None:
     with pytest.raises(ValueError, match="at least one"):
         WorkerPool(size=0)
+
+
+def test_stop_does_not_wait_for_a_handler_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.workers.STOP_GRACE_S", 0.05)
+
+    async def scenario() -> None:
+        pool = WorkerPool(size=1)
+        await pool.start()
+        (pid,) = pool.pids
+        endless = asyncio.ensure_future(pool.invoke(f"{STUBS}.sleep", {"seconds": 60}))
+        await asyncio.sleep(0)
+        await pool.stop()
+        with pytest.raises(WorkerDied):
+            await endless
+        assert not alive(pid)
+
+    run(scenario())
+
+
+def test_a_worker_that_was_killed_for_its_slowness_gets_no_further_call() -> None:
+    """Its last answer may already be on the way: the caller behind it must not be given to the dying process."""
+    clock = DrivenClock()
+
+    async def scenario(pool: WorkerPool) -> None:
+        for _ in range(20):
+            slow = asyncio.ensure_future(pool.invoke(f"{STUBS}.echo", {"a": 1}, timeout_s=1))
+            behind = asyncio.ensure_future(pool.invoke(f"{STUBS}.echo", {"b": 2}, timeout_s=100))
+            await asyncio.sleep(0)
+            # The answer is written while this loop does not look; the clock strikes first.
+            time.sleep(0.002)  # noqa: ASYNC251
+            clock.advance(1.5)
+            with pytest.raises(InvocationTimeout):
+                await slow
+            assert await behind == {"b": 2}
+
+    run(_with_pool(scenario, clock=clock))
