@@ -120,7 +120,7 @@ class Emulator:
         finally:
             connection.close()
 
-    def stop(self, *, timeout_s: float = 5.0) -> None:
+    def stop(self, *, timeout_s: float = 1.0) -> None:
         """Stop it; what was in the queues is gone."""
         if self._child:
             self._child.stop(timeout_s=timeout_s)

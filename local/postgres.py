@@ -36,6 +36,9 @@ SYSTEM_USER = "nobody"
 OLDEST_MAJOR = 17
 """The first release with the built-in C.UTF-8 locale, which sorts alike on every machine."""
 
+CACHE_FORMAT = 1
+"""Raised with every change of the options of `initialize`."""
+
 STOP_SIGNALS = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 SETTINGS = {
     "listen_addresses": ports.HOST,
@@ -152,7 +155,7 @@ def fresh_cluster(bin_dir: Path, folder: Path, *, cache: Path) -> None:
 
     The password is the cached one's: who can read one of the two files is the user, and can read the other.
     """
-    cached = cache / f"postgres-{version(bin_dir)}-{os.geteuid()}"
+    cached = cache / f"postgres-{version(bin_dir)}-{CACHE_FORMAT}-{os.geteuid()}"
     try:
         _fill_cache(bin_dir, cached)
     except OSError:  # a home that cannot be written to costs 3 s, no more
@@ -277,7 +280,7 @@ class Postgres:
             if known is None:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
 
-    def stop(self, mode: Literal["smart", "fast", "immediate"] = "fast", *, timeout_s: float = 20.0) -> None:
+    def stop(self, mode: Literal["smart", "fast", "immediate"] = "fast", *, timeout_s: float = 4.0) -> None:
         """Stop it, and kill it when it has not stopped after `timeout_s`.
 
         "smart" waits for its clients, "fast" rolls them back, "immediate" leaves a recovery to the next start.

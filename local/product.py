@@ -10,7 +10,7 @@ from carillon.names import NAMESPACE, SERVICE, lane_dead_letters, lane_queue
 from local.emulator import ACCESS_KEY, REGION
 from local.issuer import ISSUER
 from local.ports import HOST
-from local.queues import LANES
+from local.queues import DEAD_LETTER_VISIBILITY_S, LANES, VISIBILITY_S
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,6 +98,8 @@ def mapping_document(settings: LocalSettings, *, emulator: Emulator, folder: Pat
             "target": target,
             "workers": workers,
             "status_path": str(status_path(folder, name)),
+            # Lambda takes no mapping whose function may run longer than its queue's visibility.
+            "timeout_s": VISIBILITY_S.get(name, DEAD_LETTER_VISIBILITY_S),
         }
 
     lanes = {
@@ -117,5 +119,5 @@ def api_command(port: int) -> list[str]:
     """The command that serves the HTTP API."""
     return [
         *(sys.executable, "-m", "uvicorn", "local.api:app", "--host", HOST, "--port", str(port)),
-        *("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--timeout-graceful-shutdown", "3"),
+        *("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--timeout-graceful-shutdown", "2"),
     ]

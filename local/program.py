@@ -33,7 +33,7 @@ class Program:
         env: Callable[[], Mapping[str, str]],
         log_path: Path,
         ready: Callable[[Child], bool],
-        stop_timeout_s: float = 4.0,
+        stop_timeout_s: float = 2.5,
     ) -> None:
         self.name = name
         self._argv = list(argv)

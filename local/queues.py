@@ -15,6 +15,7 @@ LANES = ("critical", "high", "normal", "low")
 MAX_RECEIVE_COUNT = 50
 """High on purpose: an outage returns messages again and again and must not dead-letter them (design section 3)."""
 VISIBILITY_S = {"critical": 15, "high": 30, "normal": 30, "low": 30}
+DEAD_LETTER_VISIBILITY_S = 30
 RETENTION_S = 14 * 24 * 3600
 FIFO = {
     "FifoQueue": "true",
@@ -64,7 +65,8 @@ def create_queues(endpoint: str) -> dict[str, LaneQueues]:
 
 def _create_lane(client: Any, lane: str) -> LaneQueues:
     retention = {"MessageRetentionPeriod": str(RETENTION_S)}
-    dead = client.create_queue(QueueName=lane_dead_letters(lane), Attributes=FIFO | retention)["QueueUrl"]
+    dead_attributes = FIFO | retention | {"VisibilityTimeout": str(DEAD_LETTER_VISIBILITY_S)}
+    dead = client.create_queue(QueueName=lane_dead_letters(lane), Attributes=dead_attributes)["QueueUrl"]
     redrive = {"deadLetterTargetArn": queue_arn(lane_dead_letters(lane)), "maxReceiveCount": MAX_RECEIVE_COUNT}
     attributes = FIFO | retention
     attributes |= {"VisibilityTimeout": str(VISIBILITY_S[lane]), "RedrivePolicy": json.dumps(redrive)}

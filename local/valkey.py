@@ -98,7 +98,7 @@ class Valkey:
         except OSError:
             return False
 
-    def stop(self, *, timeout_s: float = 5.0) -> None:
+    def stop(self, *, timeout_s: float = 2.0) -> None:
         """Stop it; what it held is gone."""
         if self._child:
             self._child.stop(signal.SIGTERM, timeout_s=timeout_s)
