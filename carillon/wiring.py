@@ -58,12 +58,11 @@ def valkey() -> Any:
     from valkey import Valkey, ValkeyCluster  # noqa: PLC0415 - 150 ms of a cold start that not every door needs
 
     settings = stores()
-    kind = ValkeyCluster if settings.valkey_cluster else Valkey
-    return kind.from_url(
-        settings.valkey_url,
-        socket_timeout=settings.valkey_timeout_s,
-        socket_connect_timeout=settings.valkey_timeout_s,
-    )
+    timeouts = {"socket_timeout": settings.valkey_timeout_s, "socket_connect_timeout": settings.valkey_timeout_s}
+    if settings.valkey_cluster:
+        # One more try after a fail-over moved a slot; a hung cluster must not hold up a delivery any longer.
+        return ValkeyCluster.from_url(settings.valkey_url, cluster_error_retry_attempts=1, **timeouts)
+    return Valkey.from_url(settings.valkey_url, **timeouts)
 
 
 @cache

@@ -1,0 +1,132 @@
+"""The lane queues against moto: what is sent, handed back and buried, and how failures look."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from carillon.adapters.sqs import SqsQueue, message_from
+from carillon.config import StoreSettings
+from carillon.errors import OutageError
+from carillon.model import Lane
+from carillon.names import lane_dead_letters, lane_queue
+from carillon.ports import Message, Outgoing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PREFIX = "https://sqs.us-east-1.amazonaws.com/123456789012/"
+REGION = "us-east-1"
+FIFO = {"FifoQueue": "true"}
+
+
+@pytest.fixture
+def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    with mock_aws():
+        client = boto3.client("sqs", region_name=REGION)
+        for lane in Lane:
+            client.create_queue(QueueName=lane_queue(lane.word), Attributes=FIFO)
+            client.create_queue(QueueName=lane_dead_letters(lane.word), Attributes=FIFO)
+        yield client
+
+
+@pytest.fixture
+def queue(sqs: Any) -> SqsQueue:
+    return SqsQueue(StoreSettings(database_url="", valkey_url="", queue_prefix_url=PREFIX, region=REGION))
+
+
+def outgoing(number: int, *, lane: Lane = Lane.NORMAL, group: str = "g") -> Outgoing:
+    return Outgoing(lane, group, f"b{number}", f'{{"number":{number}}}')
+
+
+def received(sqs: Any, name: str) -> list[dict[str, Any]]:
+    answer = sqs.receive_message(
+        QueueUrl=PREFIX + name, MaxNumberOfMessages=10, MessageAttributeNames=["All"], AttributeNames=["All"]
+    )
+    return answer.get("Messages", [])  # type: ignore[no-any-return]
+
+
+def handed_out(message: dict[str, Any], *, lane: Lane = Lane.NORMAL) -> Message:
+    return Message(
+        message["MessageId"], message["ReceiptHandle"], lane, "g", message["Body"], 1, datetime.now(UTC), "b1"
+    )
+
+
+def test_messages_arrive_in_their_lane_once_with_their_broadcast(queue: SqsQueue, sqs: Any) -> None:
+    queue.send([outgoing(1), outgoing(1), outgoing(2), outgoing(3, lane=Lane.CRITICAL)])
+    messages = received(sqs, lane_queue("normal"))
+    assert [message["Body"] for message in messages] == ['{"number":1}', '{"number":2}']
+    assert messages[0]["MessageAttributes"]["broadcast_id"]["StringValue"] == "b1"
+    assert messages[0]["Attributes"]["MessageGroupId"] == "g"
+    assert len(received(sqs, lane_queue("critical"))) == 1
+
+
+def test_a_large_cut_goes_out_whole(queue: SqsQueue, sqs: Any) -> None:
+    queue.send([outgoing(number, group=f"g{number}") for number in range(25)])
+    attributes = sqs.get_queue_attributes(QueueUrl=PREFIX + lane_queue("normal"), AttributeNames=["All"])
+    assert attributes["Attributes"]["ApproximateNumberOfMessages"] == "25"
+
+
+def test_messages_that_are_handed_back_are_visible_at_the_time_asked_for(queue: SqsQueue, sqs: Any) -> None:
+    queue.send([outgoing(1)])
+    (message,) = received(sqs, lane_queue("normal"))
+    assert received(sqs, lane_queue("normal")) == []
+    queue.delay([handed_out(message)], 0)
+    (again,) = received(sqs, lane_queue("normal"))
+    assert again["Attributes"]["ApproximateReceiveCount"] == "2"
+
+
+def test_a_dead_letter_carries_its_reason(queue: SqsQueue, sqs: Any) -> None:
+    queue.send([outgoing(1)])
+    (message,) = received(sqs, lane_queue("normal"))
+    queue.dead_letter(handed_out(message), "x" * 2000)
+    (letter,) = received(sqs, lane_dead_letters("normal"))
+    attributes = letter["MessageAttributes"]
+    assert letter["Body"] == message["Body"]
+    assert len(attributes["dead_letter_reason"]["StringValue"]) == 1000
+    assert attributes["broadcast_id"]["StringValue"] == "b1"
+
+
+def test_ready_when_all_lanes_are_there(queue: SqsQueue, sqs: Any) -> None:
+    assert queue.ready()
+    sqs.delete_queue(QueueUrl=PREFIX + lane_queue("low"))
+    assert not queue.ready()
+
+
+def test_a_missing_queue_is_an_outage_that_can_be_tried_again(queue: SqsQueue, sqs: Any) -> None:
+    sqs.delete_queue(QueueUrl=PREFIX + lane_queue("normal"))
+    with pytest.raises(OutageError) as outage:
+        queue.send([outgoing(1)])
+    assert outage.value.retry_after_s
+
+
+def test_a_batch_that_fails_in_part_is_an_outage(queue: SqsQueue, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = {"Failed": [{"Id": "0", "Code": "InternalError", "SenderFault": False}]}
+    monkeypatch.setattr(queue, "_call", lambda *_arguments, **_named: answer)
+    with pytest.raises(OutageError, match="InternalError"):
+        queue.send([outgoing(1)])
+
+
+def test_a_record_of_the_lambda_event_becomes_a_message() -> None:
+    record = {
+        "messageId": "m1",
+        "receiptHandle": "r1",
+        "body": "{}",
+        "attributes": {
+            "MessageGroupId": "wedding:W1",
+            "ApproximateReceiveCount": "3",
+            "SentTimestamp": "1780000000123",
+        },
+        "messageAttributes": {"broadcast_id": {"stringValue": "b1", "dataType": "String"}},
+        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:prod-queues-CriticalLane7F3A.fifo",
+    }
+    message = message_from(record)
+    assert message == Message(
+        "m1", "r1", Lane.CRITICAL, "wedding:W1", "{}", 3, datetime.fromtimestamp(1780000000.123, UTC), "b1", None
+    )
