@@ -38,7 +38,7 @@ class PostReport:
 
     `failed` maps the connection id to a reason: `throttled` (429), `server` (5xx), `timeout`, `connection`,
     `too_large` (413), `forbidden` (403), `rejected` (any other status), `budget` (the governor gave no token before the
-    deadline). `first_sent_at` is when the first post was answered 200, in seconds since 1970.
+    deadline).
     """
 
     sent: tuple[str, ...]
