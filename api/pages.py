@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
+from starlette.routing import Match
 
 from carillon.errors import every_error
 
@@ -39,7 +40,9 @@ def install(app: FastAPI, serving: Services) -> None:
     @app.get("/console/config.json", include_in_schema=False)
     def config() -> dict[str, Any]:
         """Where the console finds its WebSocket and, on one machine, the development issuer."""
-        issuing = any(getattr(route, "path", "") == DEV_TOKEN for route in app.routes)
+        # asked of the routes themselves: an included router's are not listed with the app's own
+        wanted = {"type": "http", "method": "POST", "path": DEV_TOKEN, "headers": []}
+        issuing = any(route.matches(dict(wanted))[0] is Match.FULL for route in app.routes)
         return {"websocket_url": serving.settings.websocket_url, "token_url": DEV_TOKEN if issuing else ""}
 
     @app.get("/docs", include_in_schema=False)
