@@ -39,13 +39,16 @@ PLACES: Final = (
     ("America/Los_Angeles", 2),
 )
 FIRST: Final = (
-    "Ana Ben Clara David Elena Finn Grace Hugo Inês Jack Kira Leo Mia Noah Olivia Paul Quinn Rosa Sam Tess Uma Victor "
-    "Wendy Xavier Yara Zoe Amélie Björn Chiara Dimitri Eva Frida Giorgos Hanna Ivan Júlia Karim Linda Marco Nora"
-).split()
+    "Ana", "Ben", "Clara", "David", "Elena", "Finn", "Grace", "Hugo", "Inês", "Jack", "Kira", "Leo", "Mia", "Noah",
+    "Olivia", "Paul", "Quinn", "Rosa", "Sam", "Tess", "Uma", "Victor", "Wendy", "Xavier", "Yara", "Zoe", "Amélie",
+    "Björn", "Chiara", "Dimitri", "Eva", "Frida", "Giorgos", "Hanna", "Ivan", "Júlia", "Karim", "Linda", "Marco",
+    "Nora",
+)  # fmt: skip
 LAST: Final = (
-    "Almeida Brown Costa Dubois Evans Fischer García Hughes Ivanov Jensen Keller Lopes Martin Novak O'Brien Pereira "
-    "Quintero Rossi Schmidt Taylor Ueda Vidal Walker Young Zimmermann Papadopoulos Müller Silva Clarke Moreau"
-).split()
+    "Almeida", "Brown", "Costa", "Dubois", "Evans", "Fischer", "García", "Hughes", "Ivanov", "Jensen", "Keller",
+    "Lopes", "Martin", "Novak", "O'Brien", "Pereira", "Quintero", "Rossi", "Schmidt", "Taylor", "Ueda", "Vidal",
+    "Walker", "Young", "Zimmermann", "Papadopoulos", "Müller", "Silva", "Clarke", "Moreau",
+)  # fmt: skip
 TRADES: Final = {
     "flowers": ("Florist", 3),
     "photo": ("Photographer", 3),
@@ -108,7 +111,7 @@ def _wedding(number: int, zone: str, dice: random.Random) -> tuple[Row, list[Row
 
 def _planners(zone: str, planners: dict[str, list[Row]], dice: random.Random) -> list[Row]:
     """One planner per place and some fifth wedding with a second one; they plan all weddings there."""
-    key = zone.split("/")[-1].lower().replace("_", "-")
+    key = zone.rsplit("/", maxsplit=1)[-1].lower().replace("_", "-")
     if zone not in planners:
         planners[zone] = [
             {
@@ -125,7 +128,7 @@ def _planners(zone: str, planners: dict[str, list[Row]], dice: random.Random) ->
 
 def _crew(trade: str, zone: str, staff: dict[tuple[str, str], list[Row]], dice: random.Random) -> list[Row]:
     """The people of the place's supplier of that trade: the same ones for every wedding there on that day."""
-    key = zone.split("/")[-1].lower().replace("_", "-")
+    key = zone.rsplit("/", maxsplit=1)[-1].lower().replace("_", "-")
     title, count = TRADES[trade]
     if (trade, zone) not in staff:
         tier = dice.choice(("free", "paid", "paid", "premium"))
@@ -153,6 +156,10 @@ def _guest(number: int, index: int, zone: str, dice: random.Random) -> Row:
         "tier": "free",
         "time_zone": home,
     }
+
+
+def _city(zone: str) -> str:
+    return zone.rsplit("/", maxsplit=1)[-1].lower().replace("_", "-")
 
 
 def _name(dice: random.Random) -> str:

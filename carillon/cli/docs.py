@@ -86,9 +86,9 @@ def config_page(rooms: Sequence[type[Any]]) -> str:
     """docs/CONFIG.md."""
     return (
         "# Configuration\n\n"
-        "Generated from the settings classes by `carillon docs --write`. Everything is read from the environment once,\n"
-        "at start; a value that is missing or out of range stops the start with a sentence naming the variable.\n"
-        + "".join(map(_section, rooms))
+        "Generated from the settings classes by `carillon docs --write`. Everything is read from the environment,\n"
+        "once, at start; a value that is missing or out of range stops the start with a sentence naming the\n"
+        "variable.\n" + "".join(map(_section, rooms))
     )
 
 
