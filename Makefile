@@ -4,7 +4,8 @@
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 # The benches take N, RATE and SECONDS: make bench-fanout N=10000
-BENCH = $(if $(N),--n $(N)) $(if $(RATE),--rate $(RATE)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+BENCH = $(if $(N),--connections $(N)) $(if $(RATE),--rate $(RATE)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+SETTINGS := --settings local.settings:LocalSettings
 BENCHES := bench-post bench-latency bench-fanout bench-connect bench-lanes bench-servers
 
 .DEFAULT_GOAL := help
@@ -34,6 +35,7 @@ check: setup ## Lint, types, import contracts, unit and contract tests with thei
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	$(PYTHON) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+	$(PYTHON) -m carillon.cli docs --check $(SETTINGS)
 	$(PYTEST) tests/unit tests/contract -q -m "not faults" --cov --cov-report=term:skip-covered $(ARGS)
 
 test-unit: setup ## Unit tests
@@ -55,7 +57,7 @@ $(BENCHES): setup
 	@$(PYTHON) -m loadtest.$(subst -,_,$@) $(BENCH)
 
 docs: setup ## Write docs/CONFIG.md, ERRORS.md and PROTOCOL.md anew from the code
-	$(PYTHON) -m carillon.docs
+	$(PYTHON) -m carillon.cli docs --write $(SETTINGS)
 
 clean: ## Remove what can be made again; the data folder stays
 	rm -rf .venv .venv-emulator .venv-oldest build test-artifacts .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
