@@ -61,7 +61,8 @@ def valkey() -> Any:
     timeouts = {"socket_timeout": settings.valkey_timeout_s, "socket_connect_timeout": settings.valkey_timeout_s}
     if settings.valkey_cluster:
         # One more try after a fail-over moved a slot; a hung cluster must not hold up a delivery any longer.
-        return ValkeyCluster.from_url(settings.valkey_url, cluster_error_retry_attempts=1, **timeouts)
+        kind: Any = ValkeyCluster
+        return kind.from_url(settings.valkey_url, cluster_error_retry_attempts=1, **timeouts)
     return Valkey.from_url(settings.valkey_url, **timeouts)
 
 
