@@ -75,6 +75,7 @@ class InboxClient:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._line: Line | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = 0.0
         self._task: asyncio.Task[None] | None = None
         self._ended: asyncio.Future[None] | None = None
         self._failure: Exception | None = None
@@ -212,11 +213,13 @@ class InboxClient:
         due = self._session.next_due
         assert self._loop is not None
         if self._timer is not None:
-            if due is not None and self._timer.when() * 1000 <= due:
+            if due is not None and self._timer_due <= due:
                 return
             self._timer.cancel()
             self._timer = None
         if due is not None:
+            # kept here, because uvloop's handle of a timer that is due already does not tell when it is
+            self._timer_due = due
             self._timer = self._loop.call_at(due / 1000, self._tick)
 
     def _tick(self) -> None:
