@@ -1,0 +1,62 @@
+"""`python -m loadtest.bench_latency`: how soon broadcasts to connected teams arrive; ends with one line of JSON.
+
+Broadcasts at a steady rate go to wedding teams whose people are all connected with the product's own client. With
+`--ramp` it looks for the highest rate that this machine sustains.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from loadtest import options
+from loadtest.ramp import highest
+from loadtest.report import finish
+from loadtest.running import target
+from loadtest.teams import LANES, MIXED, Run, Teams, run, warm_up
+
+if TYPE_CHECKING:
+    import argparse
+
+    from loadtest.clients import Clients
+    from loadtest.running import Target
+
+CONNECT_TIMEOUT_S = 300.0
+
+
+def main() -> int:
+    """Run the command."""
+    parser = options.parser(__doc__)
+    parser.add_argument("--rate", type=float, default=10.0, help="broadcasts a second")
+    parser.add_argument("--seconds", type=float, default=30.0, help="how long they are sent")
+    parser.add_argument("--teams", type=int, default=20, help="weddings")
+    parser.add_argument("--team-size", type=int, default=50, help="connected people of each")
+    parser.add_argument("--priority", choices=[MIXED, *LANES], default=MIXED)
+    parser.add_argument("--ramp", action="store_true", help="look for the highest rate that is sustained")
+    arguments = parser.parse_args()
+    with target(arguments) as system, options.fleet(system, arguments) as clients:
+        return _measure(system, clients, arguments)
+
+
+def _measure(system: Target, clients: Clients, arguments: argparse.Namespace) -> int:
+    teams = Teams(arguments.teams, arguments.team_size)
+    teams.store(system)
+    clients.connect(teams.people, timeout_s=CONNECT_TIMEOUT_S)
+    warm_up(system, teams, clients)
+
+    def measure(rate: float, seconds: float) -> Run:
+        return run(system, clients, teams.orders(rate, seconds, arguments.priority))
+
+    result = {"bench": "latency", "rate": arguments.rate, "seconds": arguments.seconds}
+    result |= {"teams": teams.count, "team_size": teams.size, "priority": arguments.priority, "ack": arguments.ack}
+    if arguments.ramp:
+        rate, one, steps = highest(measure, arguments.rate)
+        result |= {"bench": "latency-ramp", "rate": rate, "highest_sustained_per_s": rate, "steps": steps}
+    else:
+        one = measure(arguments.rate, arguments.seconds)
+    curves = {"accepted to first post": one.first_post_ms, "accepted to received": one.outcome.received_ms}
+    return finish(result | one.figures, curves, arguments.artifacts)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,50 @@
+"""Options that all benches of the whole system take."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from loadtest import running
+from loadtest.clients import QUOTA_PER_S, Clients
+
+if TYPE_CHECKING:
+    from loadtest.fleet import AckRange
+    from loadtest.running import Target
+
+BY_ITSELF = "client"
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """A parser with the common options."""
+    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    running.add_arguments(made)
+    made.add_argument(
+        "--ack",
+        default=BY_ITSELF,
+        metavar="LOW-HIGH",
+        help="people ack so many seconds after an event, such as 2-10; by default their client acks by itself, "
+        "0.2 to 1 s after an event and at once after a critical one",
+    )
+    made.add_argument("--fleets", type=int, default=1, help="processes that the clients are spread over")
+    return made
+
+
+def ack_range(text: str) -> AckRange:
+    """The seconds that `--ack` means.
+
+    Raises:
+        SystemExit: It is no range.
+    """
+    if text == BY_ITSELF:
+        return None
+    try:
+        low, high = (float(part) for part in text.split("-"))
+    except ValueError:
+        raise SystemExit(f"--ack {text}: give two numbers of seconds, such as 2-10") from None
+    return low, high
+
+
+def fleet(system: Target, arguments: argparse.Namespace, *, per_s: float = QUOTA_PER_S) -> Clients:
+    """The fleet that the options ask for."""
+    return Clients(system, ack_s=ack_range(arguments.ack), processes=arguments.fleets, per_s=per_s)
