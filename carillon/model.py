@@ -274,7 +274,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Whom a draft would reach: `now + delayed + filtered == expected`; `inbox_only` are among `now`, without a post."""
+    """Whom a draft would reach: `now + delayed + filtered == expected`; `inbox_only`, a part of `now`, get no post."""
 
     expected: int
     now: int
