@@ -91,6 +91,33 @@ def test_a_held_store_stays_down_until_it_is_restarted(system: System) -> None:
         assert connection.execute("SELECT to_regclass('broadcasts')").fetchone() == ("broadcasts",)
 
 
+@pytest.mark.parametrize("name", ["lane critical", "gateway", "queues", "postgres"])
+def test_it_is_not_ready_while_a_part_without_which_nothing_arrives_is_down(system: System, name: str) -> None:
+    system.hold(name)
+    assert ready_status(system) == 503
+    system.restart(name)
+    wait_until(lambda: ready_status(system) == 200, timeout_s=20, what="the system to be ready again")
+
+
+def ready_status(system: System) -> int:
+    return httpx.get(f"{system.api_url}/readyz", timeout=20).status_code
+
+
+def test_the_development_issuer_gives_tokens_that_the_api_takes(system: System) -> None:
+    wanted = {"sub": "U9", "scopes": ["ops:read"], "ttl_s": 60}
+    told = httpx.post(f"{system.api_url}/dev/token", json=wanted).json()
+    assert told["expires_in_s"] == 60
+    headers = {"Authorization": f"Bearer {told['token']}"}
+    assert httpx.get(f"{system.api_url}/v1/weddings", headers=headers).status_code == 200
+    assert httpx.get(f"{system.api_url}/v1/weddings").status_code == 401
+    assert httpx.get(f"{system.api_url}/dev/jwks.json").json() == system.issuer.jwks()
+
+
+@pytest.mark.parametrize("wrong", [{}, {"sub": ""}, {"sub": "U9", "scopes": ["all"]}, {"sub": "U9", "ttl_s": 10**6}])
+def test_the_issuer_refuses_what_it_cannot_sign(system: System, wrong: dict[str, object]) -> None:
+    assert httpx.post(f"{system.api_url}/dev/token", json=wrong).status_code == 422
+
+
 def test_valkey_is_empty_after_its_restart(system: System) -> None:
     with ValkeyClient.from_url(system.valkey_url) as client:
         client.set("k", "v")
