@@ -118,8 +118,6 @@ def run(target: Target, clients: Clients, orders: Sequence[Order]) -> Run:
         "answer_ms": spread((one.answered_at - one.due_at) * 1000 for one in sender.sent),
         "cpu_s": cpu_s,
         "cpu_cores": round(sum(cpu_s.values()) / whole_s, 2),
-            sum(cpu_s.values()) / (time.time() - since if not outcome.last_at else took_s + drained_s), 2
-        ),
         "verify_clean": verdict["clean"],
     }
     figures["lost"] += verdict["totals"]["lost"]
