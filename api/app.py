@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _ROUTES: Final = (broadcasts, events, weddings, people, segments, imports, ops)
 
+DEV_TOKEN: Final = "/dev/token"  # noqa: S105 - an address, no secret
+"""Where a development issuer makes tokens, when the app has been given one; the console is told."""
+
 
 def create_app(
     services: Services | None = None, *, probes: Mapping[str, Probe] | None = None, routers: Iterable[APIRouter] = ()
@@ -44,9 +47,11 @@ def create_app(
     problems.install(app)
     for module in _ROUTES:
         app.include_router(module.router, responses=openapi.EVERYWHERE)
-    for router in routers:
+    extra = list(routers)
+    for router in extra:
         app.include_router(router, include_in_schema=False)
-    pages.install(app, serving)
+    issuing = any(getattr(route, "path", "") == DEV_TOKEN for router in extra for route in router.routes)
+    pages.install(app, serving, token_url=DEV_TOKEN if issuing else "")
     _add_middleware(app, serving)
     openapi.install(app)
     return app

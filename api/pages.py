@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from api.services import Services
 
 WEB: Final = Path(__file__).resolve().parent.parent / "web"
-DEV_TOKEN: Final = "/dev/token"  # noqa: S105 - an address, no secret
-"""Where a development issuer makes tokens, when the app has been given one."""
 _ALWAYS: Final = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -34,7 +32,7 @@ _ALWAYS: Final = {
 _CLOSED: Final = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
 
-def install(app: FastAPI, serving: Services) -> None:
+def install(app: FastAPI, serving: Services, *, token_url: str) -> None:
     """Add the pages to the app; a page that is not shipped is simply not there."""
 
     @app.get("/console/config.json", include_in_schema=False)

@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from carillon.errors import CarillonError, InvalidInputError, NotFoundError, TooLargeError, UnauthenticatedError
 
@@ -114,7 +115,17 @@ def _detail(found: dict[str, Any]) -> str:
 
 async def _on_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        # The framework only names the methods of the first route of that path.
+        known = ", ".join(sorted(_methods(request)))
+        error.headers = {"Allow": known} if known else error.headers
     return answer(_as_carillon(error), request.url.path, error.status_code)
+
+
+def _methods(request: Request) -> set[str]:
+    paths = request.app.openapi()["paths"]
+    found = [methods for path, methods in paths.items() if compile_path(path)[0].match(request.url.path)]
+    return {method.upper() for methods in found for method in methods}
 
 
 def _as_carillon(error: HTTPException) -> CarillonError:
