@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 from datetime import UTC, datetime
@@ -24,7 +25,10 @@ from carillon.adapters.postgres.reports import Reports
 from carillon.adapters.postgres.upkeep import PostgresUpkeep
 from carillon.adapters.sqs import SqsQueue
 from carillon.adapters.tokens import TokenVerifier
+from carillon.errors import OutageError
 from carillon.ports import Ports
+
+_LOG = logging.getLogger(__name__)
 
 
 @cache
@@ -82,6 +86,21 @@ def directory() -> Directory:
 def reports() -> Reports:
     """What happened, and whether it was right."""
     return Reports(database())
+
+
+def warm() -> None:
+    """Open what the first invocation would wait for, in a function's init phase; elsewhere it does nothing.
+
+    A store that is away now is no reason not to start: the first invocation meets it, and knows what to do.
+    """
+    if "AWS_LAMBDA_FUNCTION_NAME" not in os.environ:
+        return
+    built = ports()
+    try:
+        built.inbox.epoch()
+    except OutageError as error:
+        _LOG.warning("started while the database is away: %s", error)
+    built.index.lookup([""])
 
 
 @cache

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 logger = Logger()
+wiring.warm()
 
 
 @logger.inject_lambda_context
