@@ -9,6 +9,7 @@ SETTINGS := --settings local.settings:LocalSettings
 BENCHES := bench-post bench-latency bench-fanout bench-connect bench-lanes bench-servers
 
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 .PHONY: help setup setup-run run run-fresh test check test-unit test-contract test-integration test-e2e test-faults
 .PHONY: $(BENCHES) docs clean
 
