@@ -102,6 +102,26 @@ def test_a_slow_gateway_answers_later_and_in_order() -> None:
     run(scenario())
 
 
+def test_what_comes_behind_a_slow_post_waits_for_it() -> None:
+    clock = DrivenClock()
+
+    async def scenario() -> None:
+        async with serving(clock=clock) as gateway, client(gateway) as ws, http(gateway) as callbacks:
+            connection_id = await id_of(ws)
+            await _set(callbacks, slow_ms=200)
+            callbacks.write("POST", f"/local/@connections/{connection_id}", b"x")
+            callbacks.write("GET", f"/local/@connections/{connection_id}")
+            answer = asyncio.ensure_future(callbacks.read())
+            while not answer.done():
+                clock.advance(0.01)
+                await asyncio.wait([answer], timeout=0.001)
+            assert answer.result().body == b""
+            clock.advance(0.01)
+            assert "connectedAt" in (await callbacks.read()).json()
+
+    run(scenario())
+
+
 def test_more_slow_posts_than_may_be_held_are_all_answered() -> None:
     async def scenario() -> None:
         async with serving() as gateway, client(gateway) as ws, http(gateway) as callbacks:

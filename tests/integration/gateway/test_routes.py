@@ -278,3 +278,22 @@ def test_a_stop_does_not_wait_for_a_client_that_does_not_answer(records: Records
             assert await socket.rest() == b""
 
     run(scenario())
+
+
+def test_a_connection_whose_function_is_busy_is_not_read_without_bound(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with serving(limits={"pending_messages": 4}) as gateway, raw(gateway) as socket:
+            await socket.upgrade()
+            go = tmp_path / "go"
+            message = json.dumps({"action": "wait_for_file", "file": str(go), "filler": "x" * 30_000}).encode()
+            for _ in range(400):
+                socket.send(frame(1, message))
+            counts = [0]
+            while counts[-1] == 0 or len(counts) < 50 or counts[-1] != counts[-50]:
+                await asyncio.sleep(0.002)
+                counts.append(gateway.status()["messages"])
+            assert counts[-1] < 50
+            go.touch()
+            await until(lambda: gateway.status()["messages"] == 400, "the rest is read once the function goes on")
+
+    run(scenario())

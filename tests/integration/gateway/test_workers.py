@@ -164,6 +164,26 @@ def test_a_caller_that_waits_too_long_gives_up_and_kills_nobody(tmp_path: Path) 
     run(_with_pool(scenario, clock=clock))
 
 
+def test_the_time_spent_waiting_does_not_shorten_the_run(tmp_path: Path) -> None:
+    clock = DrivenClock()
+
+    async def scenario(pool: WorkerPool) -> None:
+        first_may_go, second_may_go = tmp_path / "first", tmp_path / "second"
+        first = asyncio.ensure_future(pool.invoke(f"{STUBS}.wait_for_file", {"file": str(first_may_go)}, timeout_s=100))
+        second = asyncio.ensure_future(
+            pool.invoke(f"{STUBS}.wait_for_file", {"file": str(second_may_go)}, timeout_s=10)
+        )
+        await asyncio.sleep(0)
+        clock.advance(8)
+        first_may_go.touch()
+        await first
+        clock.advance(8)
+        second_may_go.touch()
+        assert (await second)["body"] == "went on"
+
+    run(_with_pool(scenario, clock=clock))
+
+
 def test_waiting_callers_are_served_in_order() -> None:
     async def scenario(pool: WorkerPool) -> None:
         finished: list[int] = []
