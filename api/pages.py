@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
-from starlette.routing import Match
 
 from carillon.errors import every_error
 
@@ -38,8 +37,6 @@ def install(app: FastAPI, serving: Services, *, token_url: str) -> None:
     @app.get("/console/config.json", include_in_schema=False)
     def config() -> dict[str, Any]:
         """Where the console finds its WebSocket and, on one machine, the development issuer."""
-        # asked of the routes themselves: an included router's are not listed with the app's own
-        wanted = {"type": "http", "method": "POST", "path": DEV_TOKEN, "headers": []}
         return {"websocket_url": serving.settings.websocket_url, "token_url": token_url}
 
     @app.get("/docs", include_in_schema=False)
