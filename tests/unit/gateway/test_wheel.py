@@ -63,6 +63,7 @@ def test_a_deadline_that_moves_earlier_needs_add() -> None:
     wheel.add(item)
     clock.advance(7)
     assert item.ended_at_s == 6
+    clock.advance(2000)  # and its old slot has forgotten it
 
 
 def test_what_was_removed_never_ends_and_leaves_nothing_behind() -> None:
