@@ -89,8 +89,9 @@ export class Api {
     return this.#ask("POST", "/v1/broadcasts/preview", broadcast);
   }
 
-  broadcasts(wedding) {
-    return this.#ask("GET", `/v1/broadcasts?${new URLSearchParams({ wedding, limit: 5 })}`).then((page) => page.items);
+  /** The latest few, newest first. */
+  broadcasts() {
+    return this.#ask("GET", "/v1/broadcasts?limit=6").then((page) => page.items);
   }
 
   status(id) {

@@ -38,9 +38,9 @@ export class Composer {
   /** Something that the preview depends on changed. */
   refresh() {
     const critical = this.#form.priority.value === "critical";
-    this.#form.escalate.disabled = !critical;
+    this.#form.querySelector("#escalation").hidden = !critical;
     this.#form.dataset.priority = this.#form.priority.value;
-    this.#button.textContent = critical ? "Send now, to everybody, also at night" : "Send";
+    this.#button.textContent = critical ? "Send now, through quiet hours too" : "Send";
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#look(), PREVIEW_DELAY_MS);
   }

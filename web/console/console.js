@@ -48,11 +48,10 @@ async function start() {
   at("wedding").addEventListener("change", attempt(() => {
     localStorage.setItem("carillon:console:wedding", at("wedding").value);
     composer.refresh();
-    return sent.show(at("wedding").value);
   }));
   await weddings(api);
   composer.refresh();
-  await sent.show(at("wedding").value || null);
+  await sent.restore();
 }
 
 /** Without a development issuer a person brings a token; only for as long as the tab lives. */

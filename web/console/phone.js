@@ -112,10 +112,14 @@ export class Phone {
   }
 
   #count() {
-    const { shown, duplicates, gaps, reconnects } = this.#client.statistics;
-    const parts = [[shown, "shown"], [duplicates, "duplicates dropped"], [gaps, "gaps closed"], [reconnects, "reconnects"]];
-    this.#figures.textContent = parts.filter(([count, word]) => count || word === "shown")
-      .map(([count, word]) => `${count} ${word}`).join(" · ");
+    const { duplicates, gaps, reconnects } = this.#client.statistics;
+    const parts = [
+      `${this.#entries.length} ${this.#entries.length === 1 ? "event" : "events"}`,
+      duplicates && `${duplicates} ${duplicates === 1 ? "duplicate" : "duplicates"} dropped`,
+      gaps && `${gaps} ${gaps === 1 ? "gap" : "gaps"} closed`,
+      reconnects && `${reconnects} ${reconnects === 1 ? "reconnect" : "reconnects"}`,
+    ];
+    this.#figures.textContent = parts.filter(Boolean).join(" · ");
   }
 
   #add(event) {
@@ -123,7 +127,6 @@ export class Phone {
     this.#entries.unshift({ event, at: Date.now(), reminders: 0, retracted: false });
     this.#entries.length = Math.min(this.#entries.length, KEPT);
     this.#draw(event.event_id);
-    this.element.classList.toggle("alarm", event.lane === "critical");
   }
 
   #find(eventId) {

@@ -8,7 +8,7 @@ const QUICK_FOR_MS = 60_000;
 const GIVE_UP_MS = 15 * 60_000;
 const ORDER = ["delivered", "sent", "queued", "delayed", "failed", "expired", "canceled", "filtered"];
 const WORDS = {
-  delivered: "acked", sent: "sent", queued: "on the way", delayed: "after quiet hours", failed: "failed",
+  delivered: "acked", sent: "sent", queued: "in their inbox", delayed: "after quiet hours", failed: "failed",
   expired: "expired", canceled: "canceled", filtered: "do not want it",
 };
 
@@ -16,7 +16,7 @@ export class Sent {
   #list;
   #api;
   #empty;
-  #rows = new Map();
+  #known = new Set();
 
   constructor(list, empty, api) {
     this.#list = list;
@@ -24,21 +24,16 @@ export class Sent {
     this.#api = api;
   }
 
-  /** Show the latest of a wedding instead of what is shown. */
-  async show(wedding) {
-    for (const row of this.#rows.values()) row.stop();
-    this.#rows.clear();
-    this.#list.replaceChildren();
-    const latest = wedding ? await this.#api.broadcasts(wedding) : [];
+  /** Begin with the latest, whoever sent them. */
+  async restore() {
+    const latest = await this.#api.broadcasts();
     for (const broadcast of latest.reverse()) this.add(broadcast);
-    this.#empty.hidden = this.#rows.size > 0;
   }
 
   add(broadcast) {
-    if (this.#rows.has(broadcast.id)) return;
-    const row = new Row(broadcast, this.#api);
-    this.#rows.set(broadcast.id, row);
-    this.#list.prepend(row.element);
+    if (this.#known.has(broadcast.id)) return;
+    this.#known.add(broadcast.id);
+    this.#list.prepend(new Row(broadcast, this.#api).element);
     this.#empty.hidden = true;
   }
 }
@@ -64,11 +59,6 @@ class Row {
       this.bar, this.counts, this.left,
       element("div", { class: "line" }, element("span", { class: "audience" }, audience(broadcast.audience)), this.cancel));
     this.#look();
-  }
-
-  stop() {
-    clearTimeout(this.#timer);
-    this.#since = -Infinity;
   }
 
   async #look() {
