@@ -157,5 +157,10 @@ def responses(*errors: type[CarillonError]) -> dict[int | str, dict[str, Any]]:
     return found
 
 
+def created(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """The second answer of a PUT that creates what was not there, for OpenAPI."""
+    return {201: {"model": model, "description": "Created."}}
+
+
 def _content() -> dict[str, Any]:
     return {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}

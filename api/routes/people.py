@@ -9,7 +9,7 @@ from api.auth import READERS, Caller, Editor, Reader, require, require_self_or
 from api.bodies.directory import PreferencesBody, PreferencesOut, UserIn, UserOut, UserPage
 from api.bodies.fields import KindWord, Out, Priority
 from api.paging import DEFAULT_LIMIT, IdCursor, IdPath, Limit, cut
-from api.problems import responses
+from api.problems import created, responses
 from api.services import Serving
 from carillon.errors import ForbiddenError, NotFoundError
 from carillon.flow.resume import page as inbox_page
@@ -44,7 +44,9 @@ def read(user_id: IdPath, caller: Caller, serving: Serving) -> UserOut:
     return UserOut.of(serving.directory.user(user_id, supplier_id=caller.supplier_id))
 
 
-@router.put("/{user_id}", responses=responses(ForbiddenError), summary="Create or replace a person")
+@router.put(
+    "/{user_id}", responses={**created(UserOut), **responses(ForbiddenError)}, summary="Create or replace a person"
+)
 def put(user_id: IdPath, body: UserIn, caller: Editor, serving: Serving, response: Response) -> UserOut:
     """Create or replace a person; 201 when created."""
     del caller

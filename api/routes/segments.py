@@ -5,7 +5,7 @@ from fastapi import APIRouter, Response
 from api.auth import Editor, Reader
 from api.bodies.directory import SegmentIn, SegmentOut, SegmentPage
 from api.paging import DEFAULT_LIMIT, IdCursor, IdPath, Limit, cut
-from api.problems import responses
+from api.problems import created, responses
 from api.services import Serving
 from carillon.errors import ForbiddenError, NotFoundError
 
@@ -28,7 +28,11 @@ def read(segment_id: IdPath, caller: Reader, serving: Serving) -> SegmentOut:
     return SegmentOut.of(serving.directory.segment(segment_id))
 
 
-@router.put("/{segment_id}", responses=responses(ForbiddenError), summary="Create or replace a segment")
+@router.put(
+    "/{segment_id}",
+    responses={**created(SegmentOut), **responses(ForbiddenError)},
+    summary="Create or replace a segment",
+)
 def put(segment_id: IdPath, body: SegmentIn, caller: Editor, serving: Serving, response: Response) -> SegmentOut:
     """Create or replace a segment; 201 when created."""
     del caller

@@ -8,7 +8,7 @@ from api.auth import Editor, Reader
 from api.bodies.directory import MemberIn, MemberOut, MemberPage, WeddingIn, WeddingOut, WeddingPage
 from api.bodies.fields import RoleWord
 from api.paging import DEFAULT_LIMIT, IdCursor, IdPath, Limit, cut
-from api.problems import responses
+from api.problems import created, responses
 from api.services import Serving
 from carillon.errors import ForbiddenError, NotFoundError
 from carillon.model import Role
@@ -30,7 +30,11 @@ def read(wedding_id: IdPath, caller: Reader, serving: Serving) -> WeddingOut:
     return WeddingOut.of(serving.directory.wedding(wedding_id, supplier_id=caller.supplier_id))
 
 
-@router.put("/{wedding_id}", responses=responses(ForbiddenError), summary="Create or replace a wedding")
+@router.put(
+    "/{wedding_id}",
+    responses={**created(WeddingOut), **responses(ForbiddenError)},
+    summary="Create or replace a wedding",
+)
 def put(wedding_id: IdPath, body: WeddingIn, caller: Editor, serving: Serving, response: Response) -> WeddingOut:
     """Create or replace a wedding; 201 when created. Its team stays."""
     del caller
@@ -56,7 +60,11 @@ def team(
     return MemberPage(items=[MemberOut.of(row) for row in page], next_cursor=following)
 
 
-@router.put("/{wedding_id}/team/{user_id}", responses=responses(ForbiddenError, NotFoundError), summary="Put on a team")
+@router.put(
+    "/{wedding_id}/team/{user_id}",
+    responses={**created(MemberOut), **responses(ForbiddenError, NotFoundError)},
+    summary="Put on a team",
+)
 def put_member(
     wedding_id: IdPath, user_id: IdPath, body: MemberIn, caller: Editor, serving: Serving, response: Response
 ) -> MemberOut:
