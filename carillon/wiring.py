@@ -7,7 +7,7 @@ import os
 import random
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from carillon import config
 from carillon.adapters.apigateway import CallbackPoster
@@ -24,9 +24,11 @@ from carillon.adapters.postgres.directory import Directory
 from carillon.adapters.postgres.reports import Reports
 from carillon.adapters.postgres.upkeep import PostgresUpkeep
 from carillon.adapters.sqs import SqsQueue
-from carillon.adapters.tokens import TokenVerifier
 from carillon.errors import OutageError
 from carillon.ports import Ports
+
+if TYPE_CHECKING:
+    from carillon.adapters.tokens import TokenVerifier
 
 _LOG = logging.getLogger(__name__)
 
@@ -46,6 +48,8 @@ def sockets() -> config.SocketSettings:
 @cache
 def tokens() -> TokenVerifier:
     """Whose tokens are trusted."""
+    from carillon.adapters.tokens import TokenVerifier  # noqa: PLC0415 - consumers never see a token
+
     return TokenVerifier(config.read(config.TokenSettings, os.environ))
 
 
