@@ -4,6 +4,7 @@ Started by the pool as `python -m gateway.worker FD [MODULE ...]`, with the file
 socket pair. It ends when the other end closes, whatever it is doing: a killed parent leaves no orphan.
 """
 
+import contextlib
 import importlib
 import os
 import select
@@ -107,10 +108,10 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers in order
     channel = socket.socket(fileno=int(arguments[0]))
     threading.Thread(target=_exit_when_parent_goes, args=(channel,), daemon=True).start()
-    try:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
         serve(channel, arguments[1:])
-    except (BrokenPipeError, ConnectionResetError):
-        os._exit(0)
+    # Nobody listens any more. Going through the interpreter's end would wait seconds for a connection pool's threads.
+    os._exit(0)
 
 
 if __name__ == "__main__":

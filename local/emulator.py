@@ -35,7 +35,7 @@ def find_python(configured: Path | None) -> Path:
     if not os.access(python, os.X_OK):
         raise MissingBinaryError(
             f"the emulator's Python {python} is not there. Run `make setup`, or set CARILLON_EMULATOR_PYTHON to the "
-            f"python of a virtual environment with ministack {VERSION}."
+            f"python of a virtual environment with what {REQUIREMENTS.name} names."
         )
     return python
 
