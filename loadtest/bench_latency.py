@@ -13,15 +13,13 @@ from loadtest import options
 from loadtest.ramp import highest
 from loadtest.report import finish
 from loadtest.running import target
-from loadtest.teams import LANES, MIXED, Run, Teams, run, warm_up
+from loadtest.teams import CONNECT_TIMEOUT_S, LANES, MIXED, Run, Teams, run, warm_up
 
 if TYPE_CHECKING:
     import argparse
 
     from loadtest.clients import Clients
     from loadtest.running import Target
-
-CONNECT_TIMEOUT_S = 300.0
 
 
 def main() -> int:

@@ -105,6 +105,7 @@ class Fleet:
         self.duplicates = 0
         self.waits = 0
         self._clients: list[FleetClient] = []
+        self._numbered = 0
         self._receipts: dict[str, dict[int, float]] = {}
         self._turns = asyncio.Semaphore(in_flight)
         self._pause_s = 1 / per_s
@@ -112,13 +113,15 @@ class Fleet:
 
     async def add(self, people: list[tuple[str, str]]) -> None:
         """Connect these people (id, token) too; returns when the last one has begun to."""
-        for user_id, token in people:
+        # Numbered before anything is waited for, because two of these calls may run side by side.
+        first, self._numbered = self._numbered, self._numbered + len(people)
+        for number, (user_id, token) in enumerate(people, start=first):
             await self._turns.acquire()
             now = time.monotonic()
             self._next_at = max(now, self._next_at + self._pause_s)
             if self._next_at - now > 0.001:
                 await asyncio.sleep(self._next_at - now)
-            client = FleetClient(self, len(self._clients), user_id, token)
+            client = FleetClient(self, number, user_id, token)
             self._clients.append(client)
             client.start()
 

@@ -96,10 +96,12 @@ class LaneMetrics:
     def _files(self) -> list[Path]:
         return sorted(self._logs.glob("lane-*.log"))
 
-    def values(self, *names: str) -> dict[str, list[float]]:
-        """All values of these metrics."""
+    def values(self, *names: str, lane: str = "*") -> dict[str, list[float]]:
+        """All values of these metrics, of one lane if asked for."""
         found: dict[str, list[float]] = {name: [] for name in names}
         for path in self._files():
+            if not path.match(f"lane-{lane}.log"):
+                continue
             with path.open("rb") as file:
                 file.seek(self._from.get(path, 0))
                 for line in file:

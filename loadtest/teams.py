@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LANES = ("critical", "high", "normal", "low")
 MIXED = "mixed"
 FIRST_POST, QUEUE_HOP = "AcceptedToFirstPost", "QueueHop"
+CONNECT_TIMEOUT_S = 300.0
 RECEIPT_TIMEOUT_S = 30.0
 VERIFY_TIMEOUT_S = 30.0
 

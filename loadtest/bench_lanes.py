@@ -1,0 +1,172 @@
+"""`python -m loadtest.bench_lanes`: 30 criticals on an idle system and under a flood of `low`; one line of JSON.
+
+The flood is 50,000 deliveries that are queued before the first critical is sent; its people are connected as well.
+The same criticals, to the same connected team and at the same pace, go out idle first and then under the flood.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from loadtest import options
+from loadtest.clients import Receipts
+from loadtest.measure import CpuMeter, LaneMetrics, spread
+from loadtest.outcome import outcome_of, shared_figures, verify, wait_for_receipts
+from loadtest.report import finish
+from loadtest.running import say, target
+from loadtest.seed import store, team, wedding_rows
+from loadtest.sender import Sender, order
+from loadtest.teams import CONNECT_TIMEOUT_S, FIRST_POST, QUEUE_HOP
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from loadtest.clients import Clients
+    from loadtest.outcome import Outcome
+    from loadtest.running import Target
+    from loadtest.sender import Sent
+
+URGENT, URGENT_SIZE = "URGENT", 50
+FLOODED_WEDDINGS, FLOODED_SIZE = 4, 250
+PACE_S = 0.2
+"""Between two criticals: long enough that they do not wait for each other."""
+DEADLINE_S = 300.0
+
+
+def main() -> int:
+    """Run the command."""
+    parser = options.parser(__doc__)
+    parser.add_argument("--n", type=int, default=50_000, help="low deliveries that are queued")
+    parser.add_argument("--criticals", type=int, default=30)
+    arguments = parser.parse_args()
+    with target(arguments) as system, options.fleet(system, arguments) as clients:
+        return _measure(system, clients, arguments)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The criticals of one half of the comparison.
+
+    Attributes:
+        sent: What was accepted.
+        waiting: Deliveries of the flood without a receipt, before the first and after the last critical was sent.
+        told: The consumers' own figures for these criticals.
+        cpu_s: What each component used meanwhile.
+    """
+
+    sent: list[Sent]
+    waiting: tuple[int, int]
+    told: dict[str, list[float]]
+    cpu_s: dict[str, float]
+
+
+def _measure(system: Target, clients: Clients, arguments: argparse.Namespace) -> int:
+    began = time.time()
+    flooded = [f"FLOOD{number}" for number in range(FLOODED_WEDDINGS)]
+    sizes = dict.fromkeys(flooded, FLOODED_SIZE) | {URGENT: URGENT_SIZE}
+    store(system, (row for wedding, size in sizes.items() for row in wedding_rows(wedding, size)))
+    clients.connect([one for item in sizes.items() for one in team(*item)], timeout_s=CONNECT_TIMEOUT_S)
+    _flood(system, clients, flooded, FLOODED_SIZE * FLOODED_WEDDINGS)
+    _criticals(system, clients, 3, flood=0)  # the first ones open streams and warm the workers
+    clients.collect()
+
+    idle = _criticals(system, clients, arguments.criticals, flood=0)
+    idle_receipts = clients.collect()
+    before = clients.received
+    low = _flood(system, clients, flooded, arguments.n, wait=False)
+    flood = sum(len(one.people) for one in low)
+    busy = _criticals(system, clients, arguments.criticals, flood=before + flood)
+    say("waiting for the flood to pass")
+    wait_for_receipts(clients, [*low, *busy.sent], before, DEADLINE_S)
+    receipts = clients.collect()
+
+    result, curves = _compare(idle, outcome_of(idle.sent, idle_receipts), busy, outcome_of(busy.sent, receipts))
+    result |= _meanwhile(busy, low, receipts)
+    outcome = outcome_of([*idle.sent, *low, *busy.sent], _joined(idle_receipts, receipts))
+    result |= {"bench": "lanes", "low_queued": flood} | shared_figures(clients, receipts, outcome)
+    verdict = verify(system, began, DEADLINE_S)
+    for name in ("lost", "duplicates"):
+        result[name] += verdict["totals"][name]
+    return finish(result | {"verify_clean": verdict["clean"]}, curves, arguments.artifacts)
+
+
+def _flood(system: Target, clients: Clients, weddings: Sequence[str], most: int, *, wait: bool = True) -> list[Sent]:
+    """Send `low` broadcasts as fast as they are accepted, at least `most` deliveries in all."""
+    before, sender = clients.received, Sender(system, threads=4)
+    people = [team(wedding, FLOODED_SIZE) for wedding in weddings]
+    numbers = [number % len(weddings) for number in range(-(-most // FLOODED_SIZE))]
+    sender.send([order(0, {"type": "wedding", "wedding_id": weddings[at]}, "low", people[at]) for at in numbers])
+    say(f"{len(sender.sent) * FLOODED_SIZE} low deliveries are accepted, {clients.received - before} have arrived")
+    if sender.refused or (wait and not wait_for_receipts(clients, sender.sent, before, DEADLINE_S)):
+        raise SystemExit(f"the flood was not taken: {sender.refused}, {clients.received - before} receipts")
+    return sender.sent
+
+
+def _criticals(system: Target, clients: Clients, count: int, *, flood: int) -> Part:
+    """Send criticals to the urgent team, one every `PACE_S`.
+
+    Args:
+        system: The system.
+        clients: The fleet.
+        count: How many criticals.
+        flood: The fleet's receipts once the whole flood has arrived; 0 when there is none.
+    """
+    pids = {**system.pids(), **clients.pids, "bench": os.getpid()}
+    metrics, meter, before = LaneMetrics(system.logs), CpuMeter(pids), clients.received
+    people, audience = team(URGENT, URGENT_SIZE), {"type": "wedding", "wedding_id": URGENT}
+    sender = Sender(system, threads=4)
+    sender.send([order(number * PACE_S, audience, "critical", people) for number in range(count)])
+    after, cpu_s = clients.received, meter.used_s()
+    if not flood:
+        wait_for_receipts(clients, sender.sent, before, DEADLINE_S)
+    waiting = (max(0, flood - before), max(0, flood + count * URGENT_SIZE - after))
+    told = metrics.values(FIRST_POST, QUEUE_HOP, lane="critical")
+    return Part(sorted(sender.sent, key=lambda one: one.created_at), waiting, told, cpu_s)
+
+
+def _compare(
+    idle: Part, idle_outcome: Outcome, busy: Part, busy_outcome: Outcome
+) -> tuple[dict[str, Any], dict[str, list[float]]]:
+    """The two halves side by side."""
+    result: dict[str, Any] = {}
+    for name, part, outcome in (("idle", idle, idle_outcome), ("flooded", busy, busy_outcome)):
+        result[name] = {
+            "criticals": len(part.sent),
+            "accepted_to_received_ms": spread(outcome.received_ms),
+            "accepted_to_first_receipt_ms": spread(outcome.first_ms),
+            "accepted_to_first_post_ms": spread(part.told[FIRST_POST]),
+            "queue_hop_ms": spread(part.told[QUEUE_HOP]),
+            "answer_ms": spread((one.answered_at - one.due_at) * 1000 for one in part.sent),
+            "cpu_s": part.cpu_s,
+        }
+    for share in ("p50", "p95"):
+        pair = [result[name]["accepted_to_received_ms"][share] for name in ("idle", "flooded")]
+        result[f"ratio_{share}"] = round(pair[1] / max(pair[0], 0.1), 2)
+    return result, {"critical, idle": idle_outcome.received_ms, "critical, under the flood": busy_outcome.received_ms}
+
+
+def _meanwhile(busy: Part, low: Sequence[Sent], receipts: Receipts) -> dict[str, Any]:
+    """How much of the flood arrived while the criticals did, and how much still waited at both ends."""
+    began_at = busy.sent[0].created_at
+    ended_at = max(max(receipts.by_event.get(one.broadcast_id, {"": 0.0}).values()) for one in busy.sent)
+    times = [at for one in low for at in receipts.by_event.get(one.broadcast_id, {}).values()]
+    return {
+        "low_waiting_at_first_critical": busy.waiting[0],
+        "low_waiting_at_last_critical": busy.waiting[1],
+        "low_received_between": sum(began_at <= at <= ended_at for at in times),
+        "low_last_after_s": round(max(times, default=began_at) - began_at, 1),
+    }
+
+
+def _joined(first: Receipts, second: Receipts) -> Receipts:
+    """Both; no event is in both, because all of the first was there before the second began."""
+    return Receipts(first.by_event | second.by_event, second.statistics, second.subscribe_s)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
