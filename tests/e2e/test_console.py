@@ -100,7 +100,7 @@ async def titles(phone: Locator, expected: list[str]) -> None:
 
 async def picture(page: Page, name: str) -> None:
     ARTIFACTS.mkdir(exist_ok=True)
-    await page.screenshot(path=ARTIFACTS / f"console-{name}.png")
+    await page.screenshot(animations="disabled", path=ARTIFACTS / f"console-{name}.png")
 
 
 def test_who_was_offline_has_what_they_missed(system: System, chromium: str) -> None:

@@ -91,7 +91,7 @@ export class Api {
 
   /** The latest few, newest first. */
   broadcasts() {
-    return this.#ask("GET", "/v1/broadcasts?limit=6").then((page) => page.items);
+    return this.#ask("GET", "/v1/broadcasts?limit=10").then((page) => page.items);
   }
 
   status(id) {

@@ -27,7 +27,9 @@ export class Sent {
   /** Begin with the latest, whoever sent them. */
   async restore() {
     const latest = await this.#api.broadcasts();
-    for (const broadcast of latest.reverse()) this.add(broadcast);
+    // the system's own retractions show at the broadcast that they take back
+    const sent = latest.filter(({ audience }) => audience.type !== "holders");
+    for (const broadcast of sent.reverse()) this.add(broadcast);
   }
 
   add(broadcast) {
