@@ -6,11 +6,12 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 
 from api import openapi, pages, problems
 from api.limits import Limits
+from api.paging import only_known_parameters
 from api.relay import Relay
 from api.routes import broadcasts, events, imports, ops, people, segments, weddings
 from api.services import from_environment
@@ -46,7 +47,7 @@ def create_app(
     app.state.services = serving
     problems.install(app)
     for module in _ROUTES:
-        app.include_router(module.router, responses=openapi.EVERYWHERE)
+        app.include_router(module.router, responses=openapi.EVERYWHERE, dependencies=[Depends(only_known_parameters)])
     extra = list(routers)
     for router in extra:
         app.include_router(router, include_in_schema=False)

@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING, Annotated, TypeVar
 from uuid import UUID
 
-from fastapi import Path, Query
+from fastapi import Path, Query, Request
 
+from api.problems import invalid
 from carillon.directory import ID_PATTERN
 
 if TYPE_CHECKING:
@@ -26,3 +27,16 @@ def cut(rows: "Sequence[T]", limit: int, cursor: "Callable[[T], str]") -> "tuple
     """The page of `limit` rows out of `limit + 1`, and the cursor of the next page if there is one."""
     page = rows[:limit]
     return page, cursor(page[-1]) if len(rows) > limit else None
+
+
+def only_known_parameters(request: Request) -> None:
+    """Refuse a misspelled parameter: `?weding=W1` must not answer everything.
+
+    Raises:
+        InvalidInputError: the address has a parameter that this operation does not take.
+    """
+    known = sorted(parameter.alias for parameter in request.scope["route"].dependant.query_params)
+    for name in request.query_params:
+        if name not in known:
+            takes = ", ".join(known) or "none"
+            raise invalid(name[:64], f"there is no such parameter; this address takes {takes}")

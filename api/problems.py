@@ -119,7 +119,9 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
         # The framework only names the methods of the first route of that path.
         known = ", ".join(sorted(_methods(request)))
         error.headers = {"Allow": known} if known else error.headers
-    return answer(_as_carillon(error), request.url.path, error.status_code)
+    # A body that the framework cannot parse is invalid input like any other.
+    unparsable = error.status_code == HTTPStatus.BAD_REQUEST
+    return answer(_as_carillon(error), request.url.path, None if unparsable else error.status_code)
 
 
 def _methods(request: Request) -> set[str]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
@@ -91,8 +93,9 @@ def _operations() -> list[str]:
 
 def _attack(api_schema: Any, operation: str, how: settings) -> None:
     method, path = operation.split(" ")
+    chosen = api_schema[path][method]
 
-    @given(case=api_schema[path][method].as_strategy())
+    @given(case=st.one_of(chosen.as_strategy(), chosen.as_strategy(generation_mode=GenerationMode.NEGATIVE)))
     @how
     def any_request_is_answered_as_documented(case: Case) -> None:
         case.call_and_validate(headers=BEARER, checks=CHECKS)
