@@ -3,12 +3,17 @@ SELECT state, expires_at, (SELECT value FROM meta WHERE key = 'inbox_epoch') AS 
   FROM broadcasts WHERE broadcast_id = %(broadcast_id)s FOR SHARE
 
 -- record_queued --
+-- Nothing is locked as long as somebody's head is missing: locking some heads, adding others and locking again would
+-- break the one order in which all consumers lock, and with it the promise of no deadlocks.
 WITH wanted AS (
     SELECT * FROM unnest(%(users)s::text[], %(roles)s::smallint[], %(realtime)s::boolean[]) AS w (user_id, role, realtime)
      WHERE NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.broadcast_id = %(broadcast_id)s AND d.user_id = w.user_id)),
+missing AS MATERIALIZED (
+    SELECT count(*) AS people FROM wanted
+     WHERE NOT EXISTS (SELECT 1 FROM inbox_heads h WHERE h.user_id = wanted.user_id AND h.lane = %(lane)s)),
 heads AS MATERIALIZED (
     SELECT user_id, head FROM inbox_heads
-     WHERE lane = %(lane)s AND user_id IN (SELECT user_id FROM wanted)
+     WHERE lane = %(lane)s AND user_id IN (SELECT user_id FROM wanted) AND (SELECT people FROM missing) = 0
      ORDER BY user_id
        FOR UPDATE),
 fresh AS (
