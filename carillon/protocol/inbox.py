@@ -12,7 +12,7 @@ from carillon.protocol.client_frames import Ack, Recover, Subscribe, Sync
 from carillon.protocol.effects import Effect, Remind, Retract, Send, Show
 from carillon.protocol.server_frames import EventFrame, Subscribed, Synced, Tombstone
 from carillon.protocol.statistics import Statistics
-from carillon.protocol.streams import Recent, Stream
+from carillon.protocol.streams import Held, Recent, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -209,11 +209,16 @@ class Inbox:
             self.statistics.spilled += 1
         elif stream.position is not None and event.offset <= stream.position:
             self._again(event)
-        elif not stream.hold(event):
-            self.statistics.duplicates += 1
+        else:
+            self._hold(stream, event)
         if self._ready:
             self._show_held(stream)
             self._watch(event.lane, now_ms)
+
+    def _hold(self, stream: Stream, event: EventFrame) -> None:
+        held = stream.hold(event)
+        self.statistics.duplicates += held is Held.ALREADY
+        self.statistics.spilled += held is Held.NO_ROOM
 
     def _show_held(self, stream: Stream) -> None:
         while (event := stream.take()) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -10,6 +11,14 @@ if TYPE_CHECKING:
 
 HELD_LIMIT: Final = 1_000
 """Events held back per lane; beyond it they are dropped and asked for again, so that memory stays bounded."""
+
+
+class Held(Enum):
+    """What became of an event that was to be held back."""
+
+    KEPT = auto()
+    ALREADY = auto()
+    NO_ROOM = auto()
 
 
 class Stream:
@@ -34,19 +43,19 @@ class Stream:
         """Whether an event is known to exist that was not had."""
         return self.known > (self.position or 0)
 
-    def hold(self, event: EventFrame) -> bool:
-        """Keep an event until its turn; False when it was held already. Without room it is dropped: see `spilled`."""
+    def hold(self, event: EventFrame) -> Held:
+        """Keep an event until its turn, if it is not kept already and there is room."""
         offset = event.offset
         assert offset is not None
         self.known = max(self.known, offset)
         held = self._held.get(offset)
         if held is not None and held.attempt >= event.attempt:
-            return False
+            return Held.ALREADY
         if held is None and len(self._held) >= HELD_LIMIT:
             self.spilled = True
-        else:
-            self._held[offset] = event
-        return True
+            return Held.NO_ROOM
+        self._held[offset] = event
+        return Held.KEPT
 
     def take(self) -> EventFrame | None:
         """The held event whose turn it is, which then counts as had."""

@@ -44,6 +44,7 @@ function perform(session, step, defaults) {
     stop: () => session.stop(now),
     opened: () => session.opened(now),
     received: () => session.received(text(), now),
+    flood: () => flood(step, defaults).flatMap((frame) => session.received(frame, now)),
     closed: () => session.closed(step.code, now),
     tick: () => session.tick(now),
     wake: () => session.wake(now),
@@ -52,6 +53,13 @@ function perform(session, step, defaults) {
     refresh: () => session.refresh(step.token, step.expires_at, now),
   };
   return calls[step.do]();
+}
+
+function flood({ lane, from, to }, defaults) {
+  return Array.from({ length: to - from + 1 }, (_, place) => {
+    const event = { type: "event", lane, offset: from + place, event_id: `${lane[0]}${from + place}` };
+    return JSON.stringify(expand(event, defaults));
+  });
 }
 
 function say(effect) {

@@ -186,11 +186,17 @@ export class Inbox {
       stream.spilled = true;
       this.statistics.spilled += 1;
     } else if (stream.position !== null && event.offset <= stream.position) this.#again(event);
-    else if (!stream.hold(event)) this.statistics.duplicates += 1;
+    else this.#hold(stream, event);
     if (this.#ready) {
       this.#showHeld(stream);
       this.#watch(event.lane, now);
     }
+  }
+
+  #hold(stream, event) {
+    const held = stream.hold(event);
+    if (held === "already") this.statistics.duplicates += 1;
+    if (held === "no room") this.statistics.spilled += 1;
   }
 
   #showHeld(stream) {

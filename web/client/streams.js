@@ -21,14 +21,17 @@ export class Stream {
     return this.known > (this.position ?? 0);
   }
 
-  /** Keep an event until its turn; false when it was held already. Without room it is dropped: see `spilled`. */
+  /** Keep an event until its turn. @returns {"kept"|"already"|"no room"} */
   hold(event) {
     this.known = Math.max(this.known, event.offset);
     const held = this.#held.get(event.offset);
-    if (held && attemptOf(held) >= attemptOf(event)) return false;
-    if (!held && this.#held.size >= HELD_LIMIT) this.spilled = true;
-    else this.#held.set(event.offset, event);
-    return true;
+    if (held && attemptOf(held) >= attemptOf(event)) return "already";
+    if (!held && this.#held.size >= HELD_LIMIT) {
+      this.spilled = true;
+      return "no room";
+    }
+    this.#held.set(event.offset, event);
+    return "kept";
   }
 
   /** The held event whose turn it is, which then counts as had. */

@@ -42,6 +42,7 @@ def perform(session: Session, step: dict[str, Any]) -> list[dict[str, Any]]:
         "stop": lambda: session.stop(now),
         "opened": lambda: session.opened(now),
         "received": lambda: session.received(_text(step), now),
+        "flood": lambda: [effect for frame in _flood(step) for effect in session.received(frame, now)],
         "closed": lambda: session.closed(step["code"], now),
         "tick": lambda: session.tick(now),
         "wake": lambda: session.wake(now),
@@ -54,6 +55,15 @@ def perform(session: Session, step: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _text(step: dict[str, Any]) -> str:
     return step["text"] if "text" in step else json.dumps(expand(step["frame"]))
+
+
+def _flood(step: dict[str, Any]) -> list[str]:
+    lane = step["lane"]
+    events = [
+        {"type": "event", "lane": lane, "offset": offset, "event_id": f"{lane[0]}{offset}"}
+        for offset in range(step["from"], step["to"] + 1)
+    ]
+    return [json.dumps(expand(event)) for event in events]
 
 
 def say(effect: fx.Effect) -> dict[str, Any]:  # noqa: PLR0911 - one line per kind of effect
