@@ -74,30 +74,31 @@ SELECT b.broadcast_id, b.name, b.state, b.failure, b.expected,
 -- verify_lost --
 -- Who was meant throughout: there before the broadcast was due, and still there, unchanged. The directory is asked
 -- anew; nothing that the flow noted is taken for granted. Canceled broadcasts, and what expired, are owed to nobody.
+-- A large audience counts as processed once it is cut into pieces: for a while they may still wait in the queue.
 WITH due AS (
     SELECT broadcast_id, audience, wedding_id, greatest(created_at, send_at) AS base
       FROM broadcasts
      WHERE broadcast_id >= %(floor)s AND state IN (1, 3) AND (expires_at IS NULL OR expires_at > %(now)s)),
 meant AS (
-    SELECT b.broadcast_id, t.user_id
+    SELECT b.broadcast_id, b.base, false AS paged, t.user_id
       FROM due b JOIN wedding_team t ON t.wedding_id = b.wedding_id
      WHERE b.audience ->> 'type' = 'wedding' AND t.joined_at < b.base
     UNION ALL
-    SELECT b.broadcast_id, t.user_id
+    SELECT b.broadcast_id, b.base, false AS paged, t.user_id
       FROM due b JOIN wedding_team t ON t.wedding_id = b.wedding_id
      WHERE b.audience ->> 'type' = 'role' AND t.updated_at < b.base AND t.role = array_position(
            ARRAY['couple', 'planner', 'vendor', 'guest'], b.audience ->> 'role') - 1
     UNION ALL
-    SELECT b.broadcast_id, u.user_id
+    SELECT b.broadcast_id, b.base, false, u.user_id
       FROM due b CROSS JOIN LATERAL jsonb_array_elements_text(b.audience -> 'user_ids') AS w (user_id)
       JOIN users u ON u.user_id = w.user_id AND u.created_at < b.base
      WHERE b.audience ->> 'type' = 'users'
     UNION ALL
-    SELECT b.broadcast_id, u.user_id
+    SELECT b.broadcast_id, b.base, true, u.user_id
       FROM due b JOIN users u ON u.created_at < b.base
      WHERE b.audience ->> 'type' = 'everyone'
     UNION ALL
-    SELECT DISTINCT b.broadcast_id, t.user_id
+    SELECT DISTINCT b.broadcast_id, b.base, true, t.user_id
       FROM due b
       JOIN segments s ON s.segment_id = b.audience ->> 'segment_id' AND s.updated_at < b.base
       JOIN wedding_team t ON t.updated_at < b.base
@@ -105,7 +106,7 @@ meant AS (
        AND (s.tiers = '{}' OR t.tier = ANY(s.tiers))
        AND (s.statuses = '{}' OR t.status = ANY(s.statuses))
      WHERE b.audience ->> 'type' = 'segment')
-SELECT m.broadcast_id, count(*) AS lost, (array_agg(m.user_id ORDER BY m.user_id))[1:20] AS users
+SELECT m.broadcast_id, bool_or(m.paged AND m.base > %(settled)s) AS under_way, count(*) AS lost, (array_agg(m.user_id ORDER BY m.user_id))[1:20] AS users
   FROM meant m
   LEFT JOIN deliveries d ON d.broadcast_id = m.broadcast_id AND d.user_id = m.user_id AND d.broadcast_id >= %(floor)s
   LEFT JOIN delayed_deliveries l ON l.broadcast_id = m.broadcast_id AND l.user_id = m.user_id

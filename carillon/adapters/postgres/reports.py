@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -22,6 +23,8 @@ _SQL: Final = sql.queries("reports")
 _NEWEST: Final = str(UUID(int=(1 << 128) - 1))
 _MOST_PROBLEMS: Final = 200
 """Problems spelled out; the totals count all of them."""
+_PIECES: Final = timedelta(seconds=60)
+"""How long the pieces of a large audience may wait in the queue before who has nothing counts as lost."""
 _SETUP: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 
@@ -71,7 +74,7 @@ class Reports:
 
     def verify(self, since: datetime, now: datetime) -> Verdict:
         """Reconcile every broadcast accepted since a moment with the directory, the deliveries and the streams."""
-        given = {"floor": uuid7_floor(since), "now": now}
+        given = {"floor": uuid7_floor(since), "now": now, "settled": now - _PIECES}
         with self._database.transaction() as connection:
             connection.execute(_SETUP)
             connection.execute("SET LOCAL statement_timeout = '120s'; SET LOCAL work_mem = '64MB'")
@@ -80,8 +83,9 @@ class Reports:
             streams = connection.execute(_SQL["verify_streams"], given).fetchall()
         pending = {row["broadcast_id"] for row in broadcasts if row["pending"] and not row["scheduled"]}
         # What is still under way may yet arrive: it is lost only once its broadcast is settled.
+        pending |= {row["broadcast_id"] for row in lost if row["under_way"]}
         lost = [row for row in lost if row["broadcast_id"] not in pending]
-        problems = [*_broadcast_problems(broadcasts), *map(_lost_problem, lost), *_stream_problems(streams)]
+        problems = [*_broadcast_problems(broadcasts, pending), *map(_lost_problem, lost), *_stream_problems(streams)]
         totals = _totals(broadcasts) | {
             "lost": sum(row["lost"] for row in lost),
             "duplicates": sum(row["duplicates"] for row in streams),
@@ -108,11 +112,11 @@ def _totals(rows: list[dict[str, Any]]) -> dict[str, int]:
     return totals | {name: sum(row[name] for row in rows) for name in _SUMMED}
 
 
-def _broadcast_problems(rows: list[dict[str, Any]]) -> list[Problem]:
+def _broadcast_problems(rows: list[dict[str, Any]], pending: set[UUID]) -> list[Problem]:
     problems = []
     for row in rows:
         name, broadcast_id = row["name"], str(row["broadcast_id"])
-        if row["pending"] and not row["scheduled"]:
+        if row["broadcast_id"] in pending:
             detail = f"{name} is still under way: {row['recorded']} people seen to"
             problems.append(Problem("pending", detail, broadcast_id=broadcast_id))
         if row["state"] == BroadcastState.FAILED:
