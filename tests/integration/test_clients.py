@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
 
 from carillon.client import InboxClient, StateFile
+from carillon.client.tokens import expires_at_ms
 from carillon.errors import ConfigError
-from carillon.model import Lane
+from carillon.model import Event, Kind, Lane
 from carillon.protocol import effects as fx
-from carillon.protocol.frames import Disconnect
+from carillon.protocol.frames import (
+    MAX_MESSAGE_BYTES,
+    Disconnect,
+    Subscribed,
+    encode,
+    event_renderer,
+    parse_client,
+)
 from tests.integration.fake_inbox import FakeInbox, token
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
     from pathlib import Path
 
     from carillon.protocol.server_frames import EventFrame
@@ -301,3 +311,132 @@ def test_a_token_is_refreshed_on_the_open_socket() -> None:
             phone.client.stop()
 
     run(work())
+
+
+@asynccontextmanager
+async def serving(handle: Callable[[ServerConnection], Awaitable[None]], *speaks: Any) -> AsyncIterator[FakeInbox]:
+    """A server that does one odd thing; given as a FakeInbox for its URL."""
+    async with serve(handle, "127.0.0.1", 0, subprotocols=list(speaks) or None) as server:
+        yield FakeInbox(port=next(iter(server.sockets)).getsockname()[1])
+
+
+async def answer(socket: ServerConnection) -> None:
+    """Answer the first frame, a `subscribe`, with an empty page."""
+    frame: Any = parse_client(await socket.recv())
+    page = Subscribed(
+        id=frame.id,
+        channel="inbox",
+        epoch="k",
+        offsets=dict.fromkeys(Lane, 0),
+        recovered=True,
+        more=False,
+        events=(),
+    )
+    await socket.send(encode(page))
+
+
+def large_event(size: int) -> str:
+    data = {"long": "x" * size}
+    event = Event(Lane.NORMAL, 1, "large", "x.y", Kind.SYSTEM, ts=1, expires_at=None, data=data)
+    return event_renderer(event, "k").render(1).decode()
+
+
+def test_a_message_in_several_frames_is_put_together() -> None:
+    async def odd(socket: ServerConnection) -> None:
+        await answer(socket)
+        text = large_event(90_000)
+        await socket.send([text[start : start + 32_768] for start in range(0, len(text), 32_768)])
+        await socket.wait_closed()
+
+    async def work() -> None:
+        async with serving(odd, "carillon.v1") as fake:
+            phone = Phone(fake)
+            phone.client.start()
+            await until(lambda: phone.shown == ["large"])
+            phone.client.stop()
+
+    run(work())
+
+
+def test_a_message_beyond_the_limit_ends_the_line_and_the_client_comes_back() -> None:
+    codes: list[int | None] = []
+
+    async def odd(socket: ServerConnection) -> None:
+        await answer(socket)
+        if not codes:
+            text = large_event(MAX_MESSAGE_BYTES)
+            await socket.send([text[start : start + 32_768] for start in range(0, len(text), 32_768)])
+        await socket.wait_closed()
+        codes.append(socket.close_code)
+
+    async def work() -> None:
+        async with serving(odd, "carillon.v1") as fake:
+            phone = Phone(fake)
+            phone.client.start()
+            await until(lambda: codes == [1009])
+            await phone.live()
+            assert phone.client.statistics.reconnects == 1
+            phone.client.stop()
+
+    run(work())
+
+
+def test_a_socket_that_is_closed_as_soon_as_it_opens_is_opened_again() -> None:
+    opened = 0
+
+    async def odd(socket: ServerConnection) -> None:
+        nonlocal opened
+        opened += 1
+        if opened == 1:
+            await socket.close(4100)
+            return
+        await answer(socket)
+        await socket.wait_closed()
+
+    async def work() -> None:
+        async with serving(odd, "carillon.v1") as fake:
+            phone = Phone(fake)
+            phone.client.start()
+            await phone.live()
+            assert opened == 2
+            phone.client.stop()
+
+    run(work())
+
+
+def test_a_server_that_speaks_something_else_is_not_talked_to() -> None:
+    heard: list[str | bytes] = []
+
+    async def odd(socket: ServerConnection) -> None:
+        heard.extend([message async for message in socket])
+
+    async def work() -> None:
+        async with serving(odd) as fake:
+            phone = Phone(fake)
+            phone.client.start()
+            await until(lambda: any(state.name == "waiting" for state in phone.states))
+            phone.client.stop()
+            assert "does not speak carillon.v1" in phone.states[1].reason
+            assert heard == []
+
+    run(work())
+
+
+def test_waking_brings_what_the_line_lost() -> None:
+    async def work() -> None:
+        async with FakeInbox() as fake:
+            phone = Phone(fake)
+            phone.client.start()
+            await phone.live()
+            fake.lose = 1
+            await fake.send("ann", Lane.HIGH, "h1")
+            phone.client.wake()
+            await until(lambda: phone.shown == ["h1"])
+            phone.client.stop()
+
+    run(work())
+
+
+@pytest.mark.parametrize("text", ["", "opaque", "a.b.c", "e30.e30.e30", "e30.W10.e30"])
+def test_tokens_that_do_not_tell_their_end_are_taken_as_they_are(text: str) -> None:
+    assert expires_at_ms(text) is None
