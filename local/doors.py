@@ -47,7 +47,9 @@ class Doors:
         document = product.gateway_document(self.settings, ws_port=self.ws_port, callback_port=self.callback_port)
         path.write_text(json.dumps(document, indent=2))
         argv: list[str | Path] = [sys.executable, "-m", "gateway", "--config", path]
-        return self._program("gateway", argv, lambda child: '"ready": true' in child.output())
+        ready: Callable[[Child], bool] = lambda child: '"ready": true' in child.output()  # noqa: E731
+        # Its workers run functions: the variable makes them open their stores before the first event.
+        return self._program("gateway", argv, ready, AWS_LAMBDA_FUNCTION_NAME="carillon-sockets")
 
     def mapping(self, name: str) -> Program:
         """The consumers of one lane, or of the dead letters; ready when they are warm and poll."""
