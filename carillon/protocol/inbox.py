@@ -27,8 +27,9 @@ ASK_LIMIT: Final = 3
 """Unanswered `subscribe` frames on one connection before the connection is given up."""
 STUCK_MS: Final = 1_000
 """The wait after a page that says there is more and brings nothing."""
-MEMORY: Final = 256
-"""Event ids remembered: canceled ones, reminders and events without an offset."""
+MEMORY: Final = 128
+"""Event ids remembered: shown, canceled and reminded ones. Offsets tell duplicates; ids only matter where there is no
+offset, or where a new epoch or a lost position brings events again."""
 
 
 class Inbox:
@@ -58,7 +59,7 @@ class Inbox:
         self._ready = False
         self._canceled = Recent(MEMORY)
         self._reminded = Recent(MEMORY)
-        self._unnumbered = Recent(MEMORY)
+        self._shown = Recent(MEMORY)
 
     @property
     def position(self) -> dict[str, Any] | None:
@@ -251,9 +252,10 @@ class Inbox:
     def _show(self, event: EventFrame) -> bool:
         """Hand an event out, which is had from here on; False when there is nothing to show."""
         self.acks.had(event.lane)
-        if event.event_id in self._unnumbered:
+        if event.event_id in self._shown:
             self.statistics.duplicates += 1
             return False
+        self._shown.add(event.event_id)
         if event.attempt > 1:
             self._reminded.add(event.event_id, event.attempt)
         if event.name == RETRACTED and isinstance(event.data.get("event_id"), str):
@@ -269,10 +271,10 @@ class Inbox:
             self.effects.append(Retract(event_id, event))
 
     def _without_offset(self, event: EventFrame) -> None:
-        if event.event_id in self._unnumbered:
+        if event.event_id in self._shown:
             self.statistics.duplicates += 1
             return
-        self._unnumbered.add(event.event_id)
+        self._shown.add(event.event_id)
         self.statistics.shown += 1
         self.effects.append(Show(event))
 

@@ -117,7 +117,7 @@ _RULES: Final = """
 - `subscribed` holds every event after the position, in order, with tombstones for those that expired or were canceled.
   With `more` there is another page: subscribe again from the `offsets` given. When `more` is false, live events follow.
 - `recovered: false`: the position was of no use (another epoch, or events past their retention). Show the page's
-  events, then take its `offsets` and `epoch`.
+  events, except those whose `event_id` was shown before, then take its `offsets` and `epoch`.
 - An event with `offset: null` is shown once by its `event_id` and not counted.
 - `retracted` is an event like any other; its `data.event_id` names the event that no longer holds.
 - `attempt` above 1: nobody has acked this yet. Who has the offset already is reminded, and acks again.

@@ -87,7 +87,7 @@ class Recent:
 
     __slots__ = ("_limit", "_seen")
 
-    def __init__(self, limit: int = 256) -> None:
+    def __init__(self, limit: int = 128) -> None:
         self._limit = limit
         self._seen: OrderedDict[str, int] = OrderedDict()
 

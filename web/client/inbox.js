@@ -25,7 +25,7 @@ export class Inbox {
   #ready = false;
   #canceled = new Recent();
   #reminded = new Recent();
-  #unnumbered = new Recent();
+  #shown = new Recent();
 
   /**
    * @param {() => number} jitter numbers in [0, 1)
@@ -233,10 +233,11 @@ export class Inbox {
   /** Hand an event out, which is had from here on; false when there is nothing to show. */
   #show(event) {
     this.acks.had(event.lane);
-    if (this.#unnumbered.has(event.event_id)) {
+    if (this.#shown.has(event.event_id)) {
       this.statistics.duplicates += 1;
       return false;
     }
+    this.#shown.add(event.event_id);
     if (attemptOf(event) > 1) this.#reminded.add(event.event_id, event.attempt);
     if (event.name === "retracted" && typeof event.data.event_id === "string") {
       this.#retract(event.data.event_id, event);
@@ -254,11 +255,11 @@ export class Inbox {
   }
 
   #withoutOffset(event) {
-    if (this.#unnumbered.has(event.event_id)) {
+    if (this.#shown.has(event.event_id)) {
       this.statistics.duplicates += 1;
       return;
     }
-    this.#unnumbered.add(event.event_id);
+    this.#shown.add(event.event_id);
     this.statistics.shown += 1;
     this.effects.push({ type: "show", event });
   }

@@ -157,7 +157,7 @@ export class Timers {
   }
 }
 
-/** The last few event ids with a number each. */
+/** The last few event ids with a number each: offsets tell duplicates, ids matter where those are lost or missing. */
 export class Recent {
   #seen = new Map();
 
@@ -171,6 +171,6 @@ export class Recent {
 
   add(id, number = 1) {
     this.#seen.set(id, number);
-    if (this.#seen.size > 256) this.#seen.delete(this.#seen.keys().next().value);
+    if (this.#seen.size > 128) this.#seen.delete(this.#seen.keys().next().value);
   }
 }

@@ -123,7 +123,8 @@ export class Phone {
   }
 
   #add(event) {
-    this.#entries = this.#entries.filter((entry) => entry.event.epoch === event.epoch);
+    // what an earlier visit kept of another epoch belongs to a system that was made anew
+    this.#entries = this.#entries.filter((entry) => !entry.kept || entry.event.epoch === event.epoch);
     this.#entries.unshift({ event, at: Date.now(), reminders: 0, retracted: false });
     this.#entries.length = Math.min(this.#entries.length, KEPT);
     this.#draw(event.event_id);
@@ -201,7 +202,7 @@ export class Phone {
 
   #restore() {
     const kept = JSON.parse(localStorage.getItem(this.#key) ?? "null");
-    this.#entries = kept?.entries ?? [];
+    this.#entries = (kept?.entries ?? []).map((entry) => ({ ...entry, kept: true }));
     this.#acked = kept?.acked ?? {};
     this.#list.replaceChildren(...this.#entries.map((entry) => this.#item(entry, false)));
   }
