@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from carillon.errors import (
@@ -131,6 +131,8 @@ def test_an_unknown_server_frame_is_an_action_error_so_that_clients_can_leave_it
         frames.parse_server('{"type":"presence"}')
 
 
+# a busy machine is no failure
+BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**63), 2**63) | st.floats(allow_nan=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
@@ -140,6 +142,7 @@ MEMBERS = st.sampled_from(["id", "v", "action", "channel", "recover", "epoch", "
 WORDS = st.sampled_from(["subscribe", "ack", "ping", "sync", "refresh", "unsubscribe", "inbox"])
 
 
+@BUSY
 @given(st.dictionaries(MEMBERS, JSON | WORDS) | JSON)
 def test_whatever_a_client_sends_is_a_frame_or_a_coded_error(value: Any) -> None:
     try:
@@ -150,6 +153,7 @@ def test_whatever_a_client_sends_is_a_frame_or_a_coded_error(value: Any) -> None
     assert said.get("type") == "error" or frames.encode(frames.parse_client(answer)) == answer
 
 
+@BUSY
 @given(st.binary(max_size=64))
 def test_whatever_bytes_come_are_refused_with_a_code(data: bytes) -> None:
     with pytest.raises(FrameError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from carillon.model import Event, Kind, Lane
@@ -18,7 +18,12 @@ EPOCH = "k1"
 PAGE = 3
 STEPS_LIMIT = 20_000
 # explaining a failure takes minutes here and says little
-PROPERTY = settings(max_examples=300, deadline=None, phases=set(Phase) - {Phase.explain})
+PROPERTY = settings(
+    max_examples=300,
+    deadline=None,
+    phases=set(Phase) - {Phase.explain},
+    suppress_health_check=[HealthCheck.too_slow],  # a busy machine is no failure
+)
 
 
 @dataclass
