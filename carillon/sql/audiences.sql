@@ -51,7 +51,9 @@ SELECT u.user_id, u.role, u.time_zone, p.kinds, p.critical_only, p.realtime, p.i
 SELECT user_id FROM users WHERE role = %(role)s AND user_id > %(after)s ORDER BY user_id LIMIT %(limit)s
 
 -- everyone_changed --
-SELECT user_id FROM users WHERE updated_at >= %(since)s AND user_id > %(after)s ORDER BY user_id LIMIT %(limit)s
+-- A minute earlier than asked for: `updated_at` is when a change's transaction began, and an import that began before the
+-- broadcast may become visible in the middle of its pages. Whoever is read twice is recorded once.
+SELECT user_id FROM users WHERE updated_at >= %(since)s::timestamptz - interval '1 minute' AND user_id > %(after)s ORDER BY user_id LIMIT %(limit)s
 
 -- everyone_count --
 SELECT count(*) AS people FROM users
@@ -69,9 +71,10 @@ SELECT DISTINCT page.user_id
  ORDER BY page.user_id LIMIT %(limit)s
 
 -- segment_changed --
+-- A minute earlier, as for everyone.
 SELECT DISTINCT t.user_id
   FROM wedding_team t JOIN segments s ON s.segment_id = %(segment_id)s
- WHERE t.updated_at >= %(since)s AND t.user_id > %(after)s
+ WHERE t.updated_at >= %(since)s::timestamptz - interval '1 minute' AND t.user_id > %(after)s
    AND (s.roles = '{}' OR t.role = ANY(s.roles))
    AND (s.tiers = '{}' OR t.tier = ANY(s.tiers))
    AND (s.statuses = '{}' OR t.status = ANY(s.statuses))
