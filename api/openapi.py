@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from api.examples import EXAMPLES
 from api.problems import Problem, responses
 from carillon import errors
 
@@ -35,7 +36,7 @@ EVERYWHERE: Final = responses(
 
 
 def install(app: FastAPI) -> None:
-    """Add the problem document's schema, and drop the framework's own error shape, which is never sent."""
+    """Add examples and the problem document's schema; drop the framework's own error shape, which is never sent."""
     made = app.openapi
 
     def document() -> dict[str, Any]:
@@ -45,6 +46,8 @@ def install(app: FastAPI) -> None:
         schemas = schema.setdefault("components", {}).setdefault("schemas", {})
         problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas |= problem.pop("$defs", {}) | {"Problem": problem}
+        for name in EXAMPLES.keys() & schemas.keys():
+            schemas[name]["examples"] = [EXAMPLES[name]]
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
         return schema

@@ -7,11 +7,11 @@ import time
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 
-from carillon.cli.errors import CommandError, Exit
+from carillon.cli.errors import CommandError, Exit, usage
 from carillon.names import Scope
 
 if TYPE_CHECKING:
@@ -41,10 +41,15 @@ class Api:
 
     @cached_property
     def _http(self) -> httpx.Client:
+        wrong = usage(f"{self.place.url!r} (from {self.place.source}) is no URL such as http://127.0.0.1:8080")
         try:
-            return httpx.Client(base_url=self.place.url, timeout=_TIMEOUT_S)
+            parts = urlsplit(self.place.url)
+            client = httpx.Client(base_url=self.place.url, timeout=_TIMEOUT_S)
         except (httpx.InvalidURL, ValueError) as error:
-            raise CommandError(Exit.USAGE, "usage", f"{self.place.url!r} is no URL: {error}") from error
+            raise wrong from error
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise wrong
+        return client
 
     def close(self) -> None:
         """Let go of the connection, if there is one."""
