@@ -41,6 +41,7 @@ def main() -> int:
     parser.add_argument("--n", type=int, default=10_000, help="clients")
     parser.add_argument("--rate", type=float, default=QUOTA_PER_S, help="new connections a second at most")
     parser.add_argument("--seconds", type=float, default=10.0, help="how long the idle gateway is watched")
+    parser.add_argument("--idle-from", type=float, default=PING_S, help="seconds after the first connection")
     arguments = parser.parse_args()
     with target(arguments) as system, options.fleet(system, arguments, per_s=arguments.rate) as clients:
         return _measure(system, clients, arguments)
@@ -54,7 +55,9 @@ def _measure(system: Target, clients: Clients, arguments: argparse.Namespace) ->
     took_s = clients.connect(people, timeout_s=30 + arguments.n / LEAST_PER_S)
     cpu_s, after_kb = meter.used_s(), resident_kb(gateway)
     subscribe_ms = [seconds * 1000 for seconds in clients.collect().subscribe_s]
-    idle = _idle(system, clients, arguments.seconds, connecting_s=took_s)
+    say("waiting until the pings of all clients have begun")
+    time.sleep(max(0.0, arguments.idle_from - took_s))
+    idle = _idle(system, clients, arguments.seconds)
     result = {
         "bench": "connect",
         "n": arguments.n,
@@ -74,10 +77,8 @@ def _meter(system: Target, clients: Clients) -> CpuMeter:
     return CpuMeter({**system.pids(), **clients.pids, "bench": os.getpid()})
 
 
-def _idle(system: Target, clients: Clients, seconds: float, *, connecting_s: float) -> dict[str, Any]:
+def _idle(system: Target, clients: Clients, seconds: float) -> dict[str, Any]:
     """The share of a core that each component takes while nothing is sent; pings go on, as they always do."""
-    say("waiting until the pings of all clients have begun")
-    time.sleep(max(1.0, PING_S - connecting_s))
     say(f"watching the idle system for {seconds:g} s")
     meter, began = _meter(system, clients), time.monotonic()
     time.sleep(seconds)

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 DEADLINE_S = 60.0
 CONNECTS_PER_S_LEAST = 25.0
 """How slow connecting may be before it counts as stuck."""
-SETTLE_S = 10.0
 
 
 def main() -> int:
@@ -55,7 +54,7 @@ def _measure(system: Target, clients: Clients, sizes: Sequence[int], arguments: 
         store(system, people_rows(new))
         clients.connect(new, timeout_s=30 + len(new) / CONNECTS_PER_S_LEAST)
         people += new
-        rounds = [_round(system, clients, people, arguments.priority) for _ in range(max(1, arguments.rounds))]
+        rounds = [_round(system, clients, people, arguments) for _ in range(max(1, arguments.rounds))]
         runs.append(_summary(size, [figures for figures, _ in rounds]))
         curves[f"{size} people"] = rounds[-1][1].received_ms
     verdict = verify(system, began, DEADLINE_S)
@@ -64,17 +63,19 @@ def _measure(system: Target, clients: Clients, sizes: Sequence[int], arguments: 
     return finish(result | {"verify_clean": verdict["clean"]}, curves, arguments.artifacts)
 
 
-def _round(system: Target, clients: Clients, people: Sequence[str], priority: str) -> tuple[dict[str, Any], Outcome]:
+def _round(
+    system: Target, clients: Clients, people: Sequence[str], arguments: argparse.Namespace
+) -> tuple[dict[str, Any], Outcome]:
     """One broadcast to everyone, measured until the last receipt; then the acks, on their own account."""
     pids = {**system.pids(), **clients.pids, "bench": os.getpid()}
     metrics, before, meter, began = LaneMetrics(system.logs), clients.received, CpuMeter(pids), time.time()
     sender = Sender(system, threads=1)
-    sender.send([order(0, {"type": "everyone"}, priority, people)])
+    sender.send([order(0, {"type": "everyone"}, arguments.priority, people)])
     if not sender.sent:
         raise SystemExit(f"the broadcast was refused: {sender.refused}")
     wait_for_receipts(clients, sender.sent, before, DEADLINE_S)
     cpu_s = meter.used_s()
-    time.sleep(SETTLE_S)  # people ack meanwhile; what that costs is not part of the way out
+    time.sleep(options.acked_after_s(arguments))  # what the acks cost is not part of the way out
     whole_s = meter.used_s()
     receipts = clients.collect()
     outcome = outcome_of(sender.sent, receipts)

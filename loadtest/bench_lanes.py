@@ -6,6 +6,7 @@ The same criticals, to the same connected team and at the same pace, go out idle
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import time
@@ -24,7 +25,7 @@ from loadtest.teams import CONNECT_TIMEOUT_S, FIRST_POST, QUEUE_HOP
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from loadtest.clients import Clients
     from loadtest.outcome import Outcome
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from loadtest.sender import Sent
 
 URGENT, URGENT_SIZE = "URGENT", 50
-FLOODED_WEDDINGS, FLOODED_SIZE = 4, 250
+FLOODED_WEDDINGS = 4
 PACE_S = 0.2
 """Between two criticals: long enough that they do not wait for each other."""
 DEADLINE_S = 300.0
@@ -43,6 +44,7 @@ def main() -> int:
     parser = options.parser(__doc__)
     parser.add_argument("--n", type=int, default=50_000, help="low deliveries that are queued")
     parser.add_argument("--criticals", type=int, default=30)
+    parser.add_argument("--flood-people", type=int, default=1_000, help="connected people that the flood is for")
     arguments = parser.parse_args()
     with target(arguments) as system, options.fleet(system, arguments) as clients:
         return _measure(system, clients, arguments)
@@ -67,11 +69,11 @@ class Part:
 
 def _measure(system: Target, clients: Clients, arguments: argparse.Namespace) -> int:
     began = time.time()
-    flooded = [f"FLOOD{number}" for number in range(FLOODED_WEDDINGS)]
-    sizes = dict.fromkeys(flooded, FLOODED_SIZE) | {URGENT: URGENT_SIZE}
+    flooded = {f"FLOOD{number}": arguments.flood_people // FLOODED_WEDDINGS for number in range(FLOODED_WEDDINGS)}
+    sizes = flooded | {URGENT: URGENT_SIZE}
     store(system, (row for wedding, size in sizes.items() for row in wedding_rows(wedding, size)))
     clients.connect([one for item in sizes.items() for one in team(*item)], timeout_s=CONNECT_TIMEOUT_S)
-    _flood(system, clients, flooded, FLOODED_SIZE * FLOODED_WEDDINGS)
+    _flood(system, clients, flooded, sum(flooded.values()))
     _criticals(system, clients, 3, flood=0)  # the first ones open streams and warm the workers
     clients.collect()
 
@@ -95,13 +97,19 @@ def _measure(system: Target, clients: Clients, arguments: argparse.Namespace) ->
     return finish(result | {"verify_clean": verdict["clean"]}, curves, arguments.artifacts)
 
 
-def _flood(system: Target, clients: Clients, weddings: Sequence[str], most: int, *, wait: bool = True) -> list[Sent]:
-    """Send `low` broadcasts as fast as they are accepted, at least `most` deliveries in all."""
+def _flood(
+    system: Target, clients: Clients, weddings: Mapping[str, int], most: int, *, wait: bool = True
+) -> list[Sent]:
+    """Send `low` broadcasts as fast as they are accepted, at least `most` deliveries in all, in turn to each wedding."""
     before, sender = clients.received, Sender(system, threads=4)
-    people = [team(wedding, FLOODED_SIZE) for wedding in weddings]
-    numbers = [number % len(weddings) for number in range(-(-most // FLOODED_SIZE))]
-    sender.send([order(0, {"type": "wedding", "wedding_id": weddings[at]}, "low", people[at]) for at in numbers])
-    say(f"{len(sender.sent) * FLOODED_SIZE} low deliveries are accepted, {clients.received - before} have arrived")
+    orders, queued = [], 0
+    for wedding, size in itertools.cycle(weddings.items()):
+        if queued >= most:
+            break
+        orders.append(order(0, {"type": "wedding", "wedding_id": wedding}, "low", team(wedding, size)))
+        queued += size
+    sender.send(orders)
+    say(f"{queued} low deliveries are accepted, {clients.received - before} have arrived")
     if sender.refused or (wait and not wait_for_receipts(clients, sender.sent, before, DEADLINE_S)):
         raise SystemExit(f"the flood was not taken: {sender.refused}, {clients.received - before} receipts")
     return sender.sent

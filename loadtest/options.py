@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from carillon.protocol import acks as ack_rules
 from loadtest import running
 from loadtest.clients import QUOTA_PER_S, Clients
 
@@ -43,6 +44,12 @@ def ack_range(text: str) -> AckRange:
     except ValueError:
         raise SystemExit(f"--ack {text}: give two numbers of seconds, such as 2-10") from None
     return low, high
+
+
+def acked_after_s(arguments: argparse.Namespace) -> float:
+    """Seconds after the last receipt when everybody has acked."""
+    chosen = ack_range(arguments.ack)
+    return 1.0 + (chosen[1] if chosen is not None else (ack_rules.DELAY_MS + ack_rules.SPREAD_MS) / 1000)
 
 
 def fleet(system: Target, arguments: argparse.Namespace, *, per_s: float = QUOTA_PER_S) -> Clients:
