@@ -6,7 +6,7 @@ PYTEST := $(PYTHON) -m pytest
 # The benches take N, RATE and SECONDS: make bench-fanout N=10000
 BENCH = $(if $(N),--connections $(N)) $(if $(RATE),--rate $(RATE)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 SETTINGS := --settings local.settings:LocalSettings
-BENCHES := bench-post bench-latency bench-fanout bench-connect bench-lanes bench-servers
+BENCHES := bench-post bench-latency bench-fanout bench-connect bench-lanes bench-sustain bench-servers
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -15,7 +15,7 @@ BENCHES := bench-post bench-latency bench-fanout bench-connect bench-lanes bench
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
-	@echo "  make bench-...          post latency fanout connect lanes servers; each ends with one line of JSON"
+	@echo "  make bench-...          post latency fanout connect lanes sustain servers; each ends with one line of JSON"
 
 setup: ## Make the virtual environments, tools included
 	@scripts/setup dev

@@ -100,7 +100,7 @@ def _measure(system: Target, clients: Clients, arguments: argparse.Namespace) ->
 def _flood(
     system: Target, clients: Clients, weddings: Mapping[str, int], most: int, *, wait: bool = True
 ) -> list[Sent]:
-    """Send `low` broadcasts as fast as they are accepted, at least `most` deliveries in all, in turn to each wedding."""
+    """Send `low` broadcasts as fast as they are accepted, `most` deliveries or a few more, in turn to each wedding."""
     before, sender = clients.received, Sender(system, threads=4)
     orders, queued = [], 0
     for wedding, size in itertools.cycle(weddings.items()):
