@@ -1,4 +1,4 @@
-"""`docs`: generates docs/ERRORS.md and docs/CONFIG.md from the code, or says that they have drifted from it."""
+"""`docs`: generates the reference pages from the code, or says that they have drifted from it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, get_type_hints
 from carillon import config
 from carillon.cli.errors import Exit, usage
 from carillon.errors import every_error
+from carillon.protocol import schema
 
 if TYPE_CHECKING:
     import argparse
@@ -26,7 +27,7 @@ def add(commands: Any) -> None:
     text = "write the reference pages that come from the code, or check them"
     parser = commands.add_parser("docs", help=text, description=text)
     action = parser.add_mutually_exclusive_group(required=True)
-    action.add_argument("--write", action="store_true", help="write docs/ERRORS.md and docs/CONFIG.md")
+    action.add_argument("--write", action="store_true", help="write the pages below docs/ and the schema of the wire")
     action.add_argument("--check", action="store_true", help="exit 1 if they differ from the code")
     parser.add_argument("--root", type=Path, default=Path(), help="folder that holds docs/")
     parser.add_argument(
@@ -38,10 +39,15 @@ def add(commands: Any) -> None:
 def run(args: argparse.Namespace, api: Api) -> int:
     """Write or check."""
     del api
-    pages = {"ERRORS.md": errors_page(), "CONFIG.md": config_page([*config.ROOMS, *map(_room, args.settings)])}
+    pages = {
+        "docs/ERRORS.md": errors_page(),
+        "docs/CONFIG.md": config_page([*config.ROOMS, *map(_room, args.settings)]),
+        "docs/PROTOCOL.md": schema.page(),
+        "web/client/protocol.schema.json": schema.schema_text(),
+    }
     drifted = []
     for name, text in pages.items():
-        path = args.root / "docs" / name
+        path = args.root / name
         if args.write:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")

@@ -10,7 +10,7 @@ import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from carillon.cli import show
 from carillon.cli.errors import CommandError, Exit
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from carillon.client import InboxClient
     from carillon.protocol.effects import State
     from carillon.protocol.server_frames import EventFrame
+
+_WRONG_TOKEN: Final = (401, 403)
 
 
 def add(commands: Any) -> None:
@@ -53,6 +55,11 @@ def run(args: argparse.Namespace, api: Api) -> int:
         if args.count is not None and seen >= args.count and client is not None:
             client.stop()
 
+    def on_state(state: State) -> None:
+        _on_state(state)
+        if client is not None and client.refused in _WRONG_TOKEN:
+            client.stop()  # the same token will be refused again
+
     async def token() -> str:
         own = os.environ.get("CARILLON_TOKEN", "")
         return own or await asyncio.to_thread(api.mint, args.user, [])
@@ -63,7 +70,7 @@ def run(args: argparse.Namespace, api: Api) -> int:
         on_event=on_event,
         on_reminder=lambda event: _print(event, args),
         on_retraction=lambda event_id, _: _say(f"taken back: {event_id}"),
-        on_state=_on_state,
+        on_state=on_state,
         on_position=state.save if state else None,
         position=state.load() if state else None,
         automatic_acks=not args.no_ack,
