@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from loadtest.proc_usage import cpu_s
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:
@@ -30,55 +31,58 @@ def spread(values: Iterable[float], digits: int = 1) -> dict[str, float]:
 class CpuMeter:
     """CPU seconds per component since the meter was made; a component is a process with all its descendants.
 
-    A descendant that has a name of its own counts there. What ended meanwhile is not counted.
+    A descendant that has a name of its own counts there. Threads and processes that ended meanwhile are counted too.
 
     Args:
         roots: Component name to process id.
     """
 
     def __init__(self, roots: Mapping[str, int]) -> None:
-        self._roots = {pid: _short(name) for name, pid in roots.items()}
+        self._roots = {pid: name.replace(" ", "_") for name, pid in roots.items()}
         self._began = self._now()
 
     def used_s(self) -> dict[str, float]:
         """CPU seconds so far, the largest first."""
+        used = {name: max(0.0, value - self._began[name]) for name, value in self._now().items()}
+        return {name: round(value, 2) for name, value in sorted(used.items(), key=lambda item: -item[1])}
+
+    def _now(self) -> dict[str, float]:
+        processes = _processes()
         sums = dict.fromkeys(self._roots.values(), 0.0)
-        for pid, (name, seconds) in self._now().items():
-            sums[name] += max(0.0, seconds - self._began.get(pid, (name, 0.0))[1])
-        return {name: round(value, 2) for name, value in sorted(sums.items(), key=lambda item: -item[1])}
-
-    def _now(self) -> dict[int, tuple[str, float]]:
-        parents = _parents()
-        found: dict[int, tuple[str, float]] = {}
-        for pid in parents:
-            root = _nearest(pid, parents, self._roots)
+        for pid, process in processes.items():
+            root = _nearest(pid, processes, self._roots)
             if root is not None:
-                found[pid] = (self._roots[root], cpu_s(pid))
-        return found
+                sums[self._roots[root]] += process.cpu_s
+        return sums
 
 
-def _short(name: str) -> str:
-    return name.replace(" ", "_")
+class Process(NamedTuple):
+    """A process: its parent, and the CPU seconds of itself and of its children that have ended."""
+
+    parent: int
+    cpu_s: float
 
 
-def _parents() -> dict[int, int]:
-    """Every process and its parent."""
-    parents = {}
+def _processes() -> dict[int, Process]:
+    found = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            # the name in parentheses may itself hold spaces and parentheses
-            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+            # The name in parentheses may itself hold spaces and parentheses. The order is that of proc(5): state, ppid, ...
+            fields = path.read_text().rpartition(")")[2].split()
+            found[int(path.parent.name)] = Process(int(fields[1]), sum(map(int, fields[11:15])) / TICKS_PER_S)
         except (OSError, IndexError, ValueError):
             continue  # it ended between the listing and the reading
-    return parents
+    return found
 
 
-def _nearest(pid: int, parents: Mapping[int, int], roots: Mapping[int, str]) -> int | None:
-    at: int | None = pid
+def _nearest(pid: int, processes: Mapping[int, Process], roots: Mapping[int, str]) -> int | None:
+    """The process itself or its nearest ancestor among `roots`."""
     for _ in range(64):
-        if at is None or at in roots:
-            return at
-        at = parents.get(at)
+        if pid in roots:
+            return pid
+        if pid not in processes:
+            return None
+        pid = processes[pid].parent
     return None
 
 
