@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote_to_bytes
 
 from api.problems import answer
-from carillon.errors import CarillonError, InvalidInputError, TooLargeError
+from carillon.errors import CarillonError, InvalidInputError, OutageError, TooLargeError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,18 +18,34 @@ _PATIENCE_S: Final = 30.0
 """Longest time to send a body in: a client that drips bytes must not hold a place forever."""
 
 
+_MOST_AT_ONCE: Final = 200
+"""Requests under way; 40 threads serve them. While the database is away each waits out its time, and a queue without
+an end would answer nobody in time: whoever comes on top is sent away at once."""
+_ALWAYS: Final = frozenset({"/healthz"})
+
+
 class Limits:
     """Reads the body before the app does and stops at the limit, whatever its Content-Length claims."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        self._under_way += 1
         try:
+            await self._serve(scope, receive, send)
+        finally:
+            self._under_way -= 1
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            if self._under_way > _MOST_AT_ONCE and scope["path"] not in _ALWAYS:
+                raise OutageError(f"{_MOST_AT_ONCE} requests are under way already", retry_after_s=1)
             _check_text(scope)
             async with asyncio.timeout(_PATIENCE_S):
                 body = await _read(receive, _largest(scope), _claimed(scope))

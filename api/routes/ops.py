@@ -82,8 +82,9 @@ class Healthy(Out):
 
 
 @router.get("/healthz", summary="Alive?")
-def healthz() -> Healthy:
+async def healthz() -> Healthy:
     """Tell that the process is alive; whether it could deliver is what `/readyz` says."""
+    # On the loop itself: the threads may all be waiting for a store.
     return Healthy(status="ok")
 
 

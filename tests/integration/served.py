@@ -114,9 +114,11 @@ class Served:
 
 
 @contextmanager
-def serve(url: str, *, relay: bool = False, routers: Sequence[APIRouter] = (), **settings: Any) -> Iterator[Served]:
+def serve(
+    url: str, *, relay: bool = False, routers: Sequence[APIRouter] = (), timeout_s: float = 5, **settings: Any
+) -> Iterator[Served]:
     """Serve the API on the database at `url`."""
-    database = Database(url, size=4, timeout_s=5)
+    database = Database(url, size=4, timeout_s=timeout_s)
     world = testing.World(now=datetime.now(UTC))
     ports = replace(
         testing.ports(world),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -561,6 +562,25 @@ def test_acceptance_promises_the_outbox_not_the_queue(api: Served) -> None:
     assert sent.status_code == 202
     row = api.database.one("SELECT sent_at FROM outbox WHERE broadcast_id = %(id)s", {"id": sent.json()["id"]})
     assert row == {"sent_at": None}
+
+
+def test_a_database_that_is_away_is_an_outage_and_the_process_lives(
+    postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing listens on port 1; the threads wait for it, and who comes on top is answered at once."""
+    monkeypatch.setattr("api.limits._MOST_AT_ONCE", 50)
+    with serve(postgres.replace(urlsplit(postgres).netloc.rpartition(":")[2], "1"), timeout_s=0.5) as api:
+        answer = api.call("POST", "/v1/broadcasts", PLAIN)
+        problem(answer, 503, "outage")
+        assert int(answer.headers["retry-after"]) >= 1
+        told = problem(api.client.get("/readyz"), 503, "outage")
+        assert told["components"]["database"]["state"] == "down"
+        assert told["components"]["queue"]["state"] == "ok"
+        with ThreadPoolExecutor(90) as crowd:
+            answers = list(crowd.map(lambda _: api.call("POST", "/v1/broadcasts", PLAIN), range(90)))
+        assert {answer.status_code for answer in answers} == {503}
+        assert any("under way already" in answer.text for answer in answers)
+        assert api.client.get("/healthz").status_code == 200
 
 
 def test_verify_is_clean_after_a_day_s_work_and_not_after_a_theft(api: Served) -> None:
