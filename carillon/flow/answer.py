@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from carillon.errors import FrameError, UnauthenticatedError
+from carillon.errors import CarillonError, FrameError, UnauthenticatedError
 from carillon.flow import resume
 from carillon.model import Connection
 from carillon.names import INBOX
@@ -30,11 +30,24 @@ def answer(
     """Carry out one client frame and return its answer, None where there is none.
 
     Raises:
-        FrameError: it cannot be understood; `facts["id"]` holds its id where it had one.
+        FrameError: it cannot be understood.
         UnauthenticatedError: the token of a `refresh` is not right.
         OutageError: a store is away.
+            In all of them `facts["id"]` holds the frame's id where it had one.
     """
-    match frames.parse_client(text):
+    asked = frames.parse_client(text)
+    try:
+        return _answer(connection_id, asked, ports, verify, now)
+    except CarillonError as error:
+        # Whatever went wrong, the client learns which of its frames it was.
+        error.facts.setdefault("id", getattr(asked, "id", None))
+        raise
+
+
+def _answer(
+    connection_id: str, asked: frames.ClientFrame, ports: Ports, verify: Callable[[str], Principal], now: datetime
+) -> Wire | None:
+    match asked:
         case frames.Subscribe() as frame:
             return _subscribe(connection_id, frame, ports, now)
         case frames.Ack() as frame:
@@ -92,7 +105,7 @@ def _refresh(connection_id: str, frame: frames.Refresh, ports: Ports, verify: Ca
     if owner is None:
         return LOST
     if owner != principal.subject:
-        raise UnauthenticatedError("the new token is for another person than this connection's", id=frame.id)
+        raise UnauthenticatedError("the new token is for another person than this connection's")
     ports.connections.extend(connection_id, datetime.fromtimestamp(principal.expires_at, UTC))
     return frames.Refreshed(id=frame.id, expires_at=principal.expires_at * 1000)
 

@@ -82,6 +82,11 @@ class Stage:
         with psycopg.connect(self.system.dsn) as connection:
             connection.execute(_ADD_PEOPLE, given)
 
+    def people_once(self, roles: Mapping[str, str]) -> None:
+        """Add people by hand, as often as one likes."""
+        for user_id, role in roles.items():
+            self.ask("PUT", f"/v1/users/{user_id}", {"name": user_id, "role": role})
+
     def wedding(self, **how_many: int) -> Wedding:
         """A wedding of its own, such as `wedding(couple=2, guest=20)`."""
         wedding_id = f"W{next(_NUMBERS)}"
