@@ -67,7 +67,7 @@ def _processes() -> dict[int, Process]:
     found = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            # The name in parentheses may itself hold spaces and parentheses. The order is that of proc(5): state, ppid, ...
+            # The name in parentheses may itself hold spaces and parentheses. For the fields see proc(5).
             fields = path.read_text().rpartition(")")[2].split()
             found[int(path.parent.name)] = Process(int(fields[1]), sum(map(int, fields[11:15])) / TICKS_PER_S)
         except (OSError, IndexError, ValueError):
