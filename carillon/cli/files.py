@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 FORMATS: Final = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
 _SEPARATORS: Final = ",;\t"
+_MOST_LINES: Final = 20
+"""A row that goes over more lines than this is taken for one with a quote too many."""
 Line = tuple[int, "dict[str, Any] | RowError"]
 """The line number, and the columns or what is wrong with them."""
 
@@ -55,17 +58,38 @@ def _csv(path: Path, file: TextIO) -> Iterator[Line]:
         raise usage(f"{path}: there is no column {strange[0][:80]!r}", f"The columns are {', '.join(COLUMNS)}.")
     if len(set(names)) != len(names) or not {"wedding_id", "user_id"} & set(names):
         raise usage(f"{path}: its first line must name wedding_id or user_id, and no column twice")
-    reader = csv.reader(file, delimiter=separator, strict=True)
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield reader.line_num + 1, RowError("", f"is not CSV: {error}")
-            continue
-        if any(cells):
-            yield reader.line_num + 1, _row(names, cells)
+    yield from _rows(file, names, separator)
+
+
+def _rows(file: TextIO, names: list[str], separator: str) -> Iterator[Line]:
+    """One row after the other. A quote that is never closed costs its own line alone, not the rest of the file."""
+    number, ahead = 2, deque[str]()
+    while ahead or (line := file.readline()):
+        if not ahead:
+            ahead.append(line)
+        taken, found = 1, _cells(list(ahead)[:1], separator)
+        while found is None and taken < _MOST_LINES:
+            if len(ahead) == taken:
+                ahead.append(file.readline())
+            taken += 1
+            found = _cells(list(ahead)[:taken], separator)
+        if found is None or (taken > 1 and isinstance(found, RowError)):
+            taken, found = 1, RowError("", "opens a quote that is never closed")
+        if isinstance(found, RowError):
+            yield number, found
+        elif any(found):
+            yield number, _row(names, found)
+        number += taken
+        for _ in range(taken):
+            ahead.popleft()
+
+
+def _cells(lines: list[str], separator: str) -> list[str] | RowError | None:
+    """The cells of a row that may go over several lines; None when it goes on beyond them."""
+    try:
+        return next(csv.reader(lines, delimiter=separator, strict=True), [])
+    except csv.Error as error:
+        return None if str(error) == "unexpected end of data" else RowError("", f"is not CSV: {error}")
 
 
 def _row(names: list[str], cells: list[str]) -> dict[str, Any] | RowError:

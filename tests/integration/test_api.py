@@ -429,6 +429,18 @@ def test_a_wrong_field_of_the_directory_is_named(api: Served, path: str, body: A
     assert [error["pointer"] for error in errors] == [pointer]
 
 
+def test_people_and_segments_are_kept(api: Served) -> None:
+    person = {"name": "New", "role": "vendor", "tier": "premium", "time_zone": "America/Denver", "supplier_id": "band"}
+    assert api.call("PUT", "/v1/users/new", person).status_code == 201
+    assert api.call("PUT", "/v1/users/new", person | {"tier": "free"}).status_code == 200
+    assert api.get("/v1/users/new") == {"id": "new", **person, "tier": "free"}
+    segment = {"name": "Paying", "roles": ["vendor"], "tiers": ["paid", "premium"], "statuses": ["confirmed"]}
+    assert api.call("PUT", "/v1/segments/paying", segment).status_code == 201
+    assert api.get("/v1/segments/paying") == {"id": "paying", **segment}
+    assert [one["id"] for one in api.get("/v1/segments")["items"]] == ["paying"]
+    problem(api.call("GET", "/v1/segments/none"), 404, "not_found")
+
+
 def test_an_erased_person_is_gone_and_their_sockets_with_them(api: Served) -> None:
     sent = api.call("POST", "/v1/broadcasts", PLAIN).json()
     api.consume()

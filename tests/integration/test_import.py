@@ -91,7 +91,7 @@ def test_bad_rows_are_named_and_the_rest_is_stored(
     told = capsys.readouterr()
     assert told.err.splitlines() == [
         "line 3: role: 'best man' is none of couple, planner, vendor, guest",
-        "line 5: name: 'Cy\\nLong' is no name: 1 to 200 characters, no control characters",
+        "line 4: name: 'Cy\\nLong' is no name: 1 to 200 characters, no control characters",
         "line 6: wedding_name: says 'Ann & Bob', but line 2 said 'Ann & Bo'",
         "line 7: wedding_id: wedding 'W404' is not known yet: give its wedding_name, starts_at and wedding_time_zone",
         "line 8: has 8 cells under 7 columns",
@@ -145,6 +145,22 @@ def test_a_file_that_makes_no_sense_is_a_usage_error(
 ) -> None:
     assert main(["import", write(name, content)]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_a_quote_too_many_costs_its_own_row_alone(
+    api: Served, write: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{W1},ann,Ann,couple", 'W1,,,,bo,"Bo,guest', 'W1,,,,cy,"Cy" Lee,guest', 'W1,,,,di,5" Di,guest']
+    rows += [f"W1,,,,g{number},Guest,guest" for number in range(50)]
+    assert main(["import", write("x.csv", HEAD + "\n".join([*rows, 'W1,,,,ed,"Ed,guest']))]) == 1
+    told = capsys.readouterr()
+    assert told.err.splitlines() == [
+        "line 3: opens a quote that is never closed",
+        "line 4: is not CSV: ',' expected after '\"'",
+        "line 56: opens a quote that is never closed",
+    ]
+    assert "55 rows: 52 stored, 3 bad" in told.out
+    assert api.get("/v1/users/di")["name"] == '5" Di'
 
 
 def test_a_missing_file_is_a_usage_error(api: Served, capsys: pytest.CaptureFixture[str]) -> None:

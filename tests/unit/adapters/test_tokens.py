@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import jwt
@@ -16,6 +18,7 @@ from carillon.config import TokenSettings
 from carillon.errors import ConfigError, OutageError, TokenExpiredError, UnauthenticatedError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 ISSUER = "https://issuer.example"
@@ -169,3 +172,37 @@ def test_a_broken_key_document_never_lets_anybody_in(tmp_path: Path, text: str) 
 def test_keys_only_come_over_https_or_from_this_machine(url: str) -> None:
     with pytest.raises(ConfigError, match="CARILLON_JWKS_URL"):
         TokenVerifier(TokenSettings(issuer=ISSUER, jwks_url=url))
+
+
+class Keys(BaseHTTPRequestHandler):
+    """Serves the keys at /jwks, and at /moved points there."""
+
+    document = b""
+
+    def do_GET(self) -> None:
+        moved = self.path == "/moved"
+        self.send_response(302 if moved else 200)
+        self.send_header("Location", "/jwks")
+        self.end_headers()
+        self.wfile.write(b"" if moved else self.document)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def issuer(published: Path) -> Iterator[str]:
+    Keys.document = published.read_bytes()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Keys)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_keys_come_over_http_and_never_from_where_they_are_redirected(issuer: str) -> None:
+    assert TokenVerifier(TokenSettings(issuer=ISSUER, jwks_url=f"{issuer}/jwks")).verify(_token()).subject == "ann"
+    with pytest.raises(OutageError):
+        TokenVerifier(TokenSettings(issuer=ISSUER, jwks_url=f"{issuer}/moved")).verify(_token())
