@@ -123,15 +123,17 @@ class Fleet:
 
     def send_home(self) -> None:
         """Take every phone offline and forget it; waits until their sockets are closed."""
-
-        async def closed() -> None:
-            for phone in self.phones:
-                phone.client.stop()
-            others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-            await asyncio.wait(others, timeout=10) if others else None
-
-        asyncio.run_coroutine_threadsafe(closed(), self._loop).result(30)
+        self.call(lambda: [phone.client.stop() for phone in self.phones])
         self.phones.clear()
+        until(
+            lambda: self.call(self._sockets) == 0,
+            "the phones' sockets to be closed",
+            seen=lambda: self.call(self._sockets),
+        )
+
+    def _sockets(self) -> int:
+        """How many are open; one more is the loop's own."""
+        return len(self._loop._selector.get_map()) - 1  # type: ignore[attr-defined]
 
 
 def all_live(phones: Sequence[Phone], *, timeout_s: float = 30) -> None:

@@ -123,7 +123,7 @@ class Stage:
 
     def verdict(self) -> dict[str, Any]:
         """What `verify` says of everything accepted since this test began."""
-        found: dict[str, Any] = self.ask("GET", f"/v1/ops/verify?since={self.began:%Y-%m-%dT%H:%M:%S}Z")
+        found: dict[str, Any] = self.ask("GET", f"/v1/ops/verify?since={self.began:%Y-%m-%dT%H:%M:%S.%fZ}")
         return found
 
     def verify_clean(self, *, timeout_s: float = 30) -> dict[str, Any]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.integration.faults.stage import Stage
 
-PEOPLE = 50
+PEOPLE = 100
 
 
 @pytest.mark.parametrize(
