@@ -253,3 +253,50 @@ def in_an_hour() -> datetime:
 def hour_ago() -> datetime:
     """Before any test here."""
     return datetime.now(UTC) - timedelta(hours=1)
+
+
+@pytest.mark.parametrize("rounds", [4, pytest.param(40, marks=[pytest.mark.faults, pytest.mark.timeout(300)])])
+def test_settling_acking_and_canceling_side_by_side_meet_no_deadlock(store: Store, rounds: int) -> None:
+    """Consumers settle chunks cut in any way, people ack over several broadcasts, and senders change their minds."""
+    users = store.people(200)
+    for user in users:
+        store.ports.connections.pend(Connection(f"c-{user}", user), datetime.now(UTC), in_an_hour())
+    epoch = store.ports.inbox.epoch()
+    for _ in range(rounds):
+        broadcasts = [store.accept() for _ in range(4)]
+        for broadcast in broadcasts:
+            record(store, broadcast, users)
+        with ThreadPoolExecutor(THREADS) as threads:
+            jobs = [
+                threads.submit(settle, store, broadcast, users, seed) for broadcast in broadcasts for seed in (1, 2)
+            ]
+            jobs += [
+                threads.submit(store.ports.inbox.ack, f"c-{user}", epoch, {Lane.NORMAL: 10**6}, datetime.now(UTC))
+                for user in random.Random(3).sample(users, len(users))
+            ]
+            jobs.insert(4, threads.submit(cancel, store, broadcasts[0]))
+            jobs.insert(
+                6, threads.submit(store.ports.deliveries.fail, broadcasts[1].broadcast_id, "x", datetime.now(UTC))
+            )
+            for job in jobs:
+                job.result()
+    assert store.deadlocks() == 0
+    with psycopg.connect(store.url) as connection:
+        found = connection.execute("SELECT count(*) FROM deliveries WHERE status = 4").fetchone()
+    assert found is not None
+    assert found[0] >= 200 * 2 * rounds
+
+
+def settle(store: Store, broadcast: Broadcast, users: list[str], seed: int) -> None:
+    """A consumer notes whom it reached, and whom it tried in vain, in an order of its own."""
+    mixed = random.Random(seed).sample(users, len(users))
+    for start in range(0, len(mixed), 50):
+        sent, tried = mixed[start : start + 40], mixed[start + 40 : start + 50]
+        store.ports.deliveries.settle(broadcast.broadcast_id, sent=sent, tried=tried, most=3, now=datetime.now(UTC))
+
+
+def cancel(store: Store, broadcast: Broadcast) -> None:
+    """The sender changes their mind."""
+    taken_back = replace(broadcast, broadcast_id=uuid7())
+    message = Outgoing(Lane.NORMAL, "g", taken_back.broadcast_id, "{}")
+    store.ports.broadcasts.cancel(broadcast.broadcast_id, taken_back, message, datetime.now(UTC))

@@ -94,6 +94,22 @@ def test_the_database_crashes_instead_of_stopping(stage: Stage) -> None:
     nothing_lost(stage, sender, [wedding], timeout_s=60)
 
 
+def test_the_gateway_dies_with_all_its_sockets(stage: Stage) -> None:
+    """Nobody says good-bye: every connection in the registry is a ghost, and every phone comes back on a new one."""
+    wedding = stage.wedding(couple=2, guest=6)
+    phones = stage.fleet.online(wedding.users)
+    with Sender(stage, [wedding]) as sender:
+        sender.start(pause_s=0.01)
+        goes_on(sender)
+        stage.system.kill("gateway")
+        goes_on(sender)
+        until(lambda: all(phone.client.statistics.reconnects for phone in phones), "the phones to come back")
+        goes_on(sender)
+    nothing_lost(stage, sender, [wedding], timeout_s=60)
+    known = "SELECT count(*) FROM connections WHERE user_id = ANY(%s) AND active"
+    until(lambda: stage.rows(known, wedding.users) == [(len(phones),)], "the ghosts to be gone")
+
+
 def test_the_queues_are_lost_with_all_that_is_in_them(stage: Stage) -> None:
     """The emulator keeps nothing over its death; the outbox does, and sends again what was not seen through."""
     wedding = stage.wedding(couple=2, guest=6)
