@@ -21,6 +21,7 @@ _PATIENCE_S: Final = 30.0
 _MOST_AT_ONCE: Final = 200
 """Requests under way; 40 threads serve them. While the database is away each waits out its time, and a queue without
 an end would answer nobody in time: whoever comes on top is sent away at once."""
+_MOST_DIGITS: Final = 18
 _ALWAYS: Final = frozenset({"/healthz"})
 
 
@@ -73,7 +74,7 @@ def _largest(scope: Scope) -> int:
 
 def _claimed(scope: Scope) -> int:
     text = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-    return int(text) if text.isdigit() else 0
+    return int(text[:_MOST_DIGITS]) if text.isdigit() else 0
 
 
 async def _read(receive: Receive, largest: int, claimed: int) -> bytes | None:

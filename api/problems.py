@@ -91,7 +91,10 @@ async def _on_carillon(request: Request, error: Exception) -> JSONResponse:
 
 async def _on_validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
-    errors = [{"pointer": _pointer(found["loc"]), "detail": _detail(found)} for found in error.errors()[:_MOST_ERRORS]]
+    errors = [
+        {"pointer": _sendable(_pointer(found["loc"])), "detail": _sendable(_detail(found))}
+        for found in error.errors()[:_MOST_ERRORS]
+    ]
     first = errors[0]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return answer(InvalidInputError(f"{first['pointer']}: {first['detail']}{more}", errors=errors), request.url.path)
@@ -109,7 +112,11 @@ def _pointer(loc: tuple[int | str, ...]) -> str:
 
 
 def _detail(found: dict[str, Any]) -> str:
-    text = str(found["msg"]).removeprefix("Value error, ")
+    return str(found["msg"]).removeprefix("Value error, ")
+
+
+def _sendable(text: str) -> str:
+    """Half surrogates, which a body can name a field with, fit into no answer."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -29,6 +29,9 @@ COLUMNS: Final = (
 )
 _WEDDING: Final = ("wedding_name", "starts_at", "wedding_time_zone", "status", "guests")
 _PERSON: Final = ("name", "tier", "time_zone", "supplier_id")
+FIRST_YEAR: Final = 1970
+LAST_YEAR: Final = 9000
+"""Times beyond these are surely mistakes, and some of them break in one store or language or another."""
 _MOST_GUESTS: Final = 100_000
 T = TypeVar("T")
 
@@ -211,6 +214,8 @@ def _moment(texts: Mapping[str, str], venue: ZoneInfo | None) -> datetime | None
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             moment = _at_venue(moment, venue)
+        if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+            raise RowError("starts_at", f"the year must be from {FIRST_YEAR} to {LAST_YEAR}")
         return moment.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         if isinstance(error, RowError):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 
 from carillon.directory import ID_PATTERN, LONGEST_NAME, is_name, time_zone
+from carillon.rows import FIRST_YEAR, LAST_YEAR
 
 Priority = Literal["critical", "high", "normal", "low"]
 KindWord = Literal["system", "business", "collaboration", "wedding"]
@@ -17,7 +18,6 @@ StatusWord = Literal["delayed", "filtered", "queued", "sent", "delivered", "expi
 
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d(:\d\d(\.\d{1,9})?)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_FIRST_YEAR, _LAST_YEAR = 1970, 9000
 
 
 def _moment(value: Any) -> datetime:
@@ -28,8 +28,8 @@ def _moment(value: Any) -> datetime:
         moment = datetime.fromisoformat(value.upper())
     except ValueError as error:
         raise ValueError(f"is no time: {error}") from error
-    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
-        raise ValueError(f"the year must be from {_FIRST_YEAR} to {_LAST_YEAR}")
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise ValueError(f"the year must be from {FIRST_YEAR} to {LAST_YEAR}")
     return moment
 
 

@@ -221,6 +221,9 @@ def test_all_wrong_fields_are_named_at_once(api: Served) -> None:
         b"null",
         b"\xff",
         b'{"audience": {"type": "everyone"}, "name": "x", "data": {"x": "\\ud800"}}',
+        b'{"audience": {"type": "everyone"}, "name": "x", "\\ud800": 1}',
+        b'{"audience": {"type": "everyone"}, "name": "x\\ud800"}',
+        b'{"audience": {"type": "\\ud800"}, "name": "x"}',
         b'{"audience": {"type": "everyone"}, "name": "x", "data": {"x": NaN}}',
         b'{"audience": {"type": "everyone"}, "name": "x", "data": {"x": ' + b"9" * 5_000 + b"}}",
         b'{"audience": {"type": "everyone"}, "name": "x", "data": ' + b'{"a":' * 40 + b"1" + b"}" * 40 + b"}",
@@ -265,7 +268,7 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_read(api: Served) -> N
 
 def test_a_claim_of_a_large_body_is_answered_without_waiting_for_it(api: Served) -> None:
     address = urlsplit(api.url)
-    head = "POST /v1/broadcasts HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n"
+    head = "POST /v1/broadcasts HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999\r\n\r\n"
     with socket.create_connection((address.hostname, address.port), timeout=10) as line:
         line.sendall(head.encode())
         told = line.recv(65_536).decode()
