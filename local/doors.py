@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from local.emulator import Emulator
     from local.processes import Child
     from local.settings import LocalSettings
+
+DATABASE_POOL = "CARILLON_DATABASE_POOL"
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,9 @@ class Doors:
     def api(self) -> Program:
         """The HTTP API; ready when it answers, whatever it can do by then."""
         argv: list[str | Path] = [*product.api_command(self.api_port)]
-        more = {product.STATUS_DIR: str(self.folder)}
+        # Forty threads answer requests; the default of four connections is right for a function, which has one.
+        pool = os.environ.get(DATABASE_POOL, "10")
+        more = {product.STATUS_DIR: str(self.folder), DATABASE_POOL: pool}
         return self._program("api", argv, lambda _child: self.api_answers("/healthz"), **more)
 
     def _program(self, name: str, argv: list[str | Path], ready: Callable[[Child], bool], **more: str) -> Program:

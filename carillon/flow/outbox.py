@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from carillon.errors import OutageError
 from carillon.names import Metric
+from carillon.policy.batching import OUTBOX
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,7 +34,7 @@ def drain(group_id: str, lane: Lane, ports: Ports, now: datetime) -> int:
     for _ in range(_ROUNDS):
         sent = ports.broadcasts.drain(group_id, lane, now, ports.queue.send)
         total += sent
-        if not sent:
+        if sent < OUTBOX:
             break
     ports.metrics.count(Metric.RELAYED, total, lane=lane)
     return total

@@ -17,6 +17,8 @@ SMALLEST: Final = 25
 LARGEST: Final = 500
 """One transaction per 500 people: 19 ms for the upsert, and a queue message of about 10 KB."""
 PAGE: Final = 5_000
+OUTBOX: Final = 50
+"""Outbox rows that one transaction takes under its group's lock."""
 
 
 def piece_size(lane: Lane, people: int) -> int:

@@ -32,8 +32,9 @@ SELECT * FROM broadcasts WHERE broadcast_id = %(broadcast_id)s
 SELECT * FROM broadcasts WHERE broadcast_id = %(broadcast_id)s FOR UPDATE
 
 -- finish --
+-- A failure stays on record, whatever else of the broadcast goes well after it.
 UPDATE broadcasts
-   SET state = CASE WHEN state = 2 THEN state ELSE %(state)s END,
+   SET state = CASE WHEN state IN (2, 3) THEN state ELSE %(state)s END,
        expected = coalesce(%(expected)s, expected),
        failure = coalesce(%(failure)s, failure)
  WHERE broadcast_id = %(broadcast_id)s
@@ -62,7 +63,7 @@ SELECT outbox_id, broadcast_id, lane, group_id, body
   FROM outbox
  WHERE group_id = %(group_id)s AND lane = %(lane)s AND sent_at IS NULL AND due_at <= %(now)s
  ORDER BY outbox_id
- LIMIT 50
+ LIMIT %(limit)s
    FOR UPDATE
 
 -- mark_sent --

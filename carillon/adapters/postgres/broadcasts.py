@@ -10,7 +10,7 @@ from carillon.adapters.postgres.rows import broadcast_from, broadcast_parameters
 from carillon.errors import IdempotencyConflictError
 from carillon.model import Audience, Broadcast, BroadcastState, Lane
 from carillon.policy import messages
-from carillon.policy.batching import LARGEST, cut
+from carillon.policy.batching import LARGEST, OUTBOX, cut
 from carillon.ports import Outgoing
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class PostgresBroadcasts:
 
     def drain(self, group_id: str, lane: Lane, now: datetime, send: Callable[[Sequence[Outgoing]], None]) -> int:
         """Send this group's due rows in order; a failure of `send` leaves them for the next time."""
-        group = {"group_id": group_id, "lane": lane, "now": now}
+        group = {"group_id": group_id, "lane": lane, "now": now, "limit": OUTBOX}
         with self._database.transaction() as connection:
             connection.execute(_SQL["lock_group"], group)
             rows = connection.execute(_SQL["due_in_group"], group).fetchall()
