@@ -106,9 +106,19 @@ def _handle(message: Message, ports: Ports, hold: _Hold) -> int:
         return _escalate(broadcast, parsed.attempt, ports, hold)
     people = audience.resolve(broadcast, parsed.users, ports, now)
     busy = sum(_chunk(broadcast, part, message, ports, hold) for part in batching.cut(people, batching.LARGEST))
+    if parsed.ticket:
+        _let_go(parsed, people, ports)
     if parsed.users is None:
         ports.broadcasts.finish(broadcast.broadcast_id, BroadcastState.PROCESSED, expected=len(people))
     return busy
+
+
+def _let_go(released: messages.Deliver, people: Sequence[Recipient], ports: Ports) -> None:
+    """Who left while theirs was delayed is waited for no longer."""
+    here = {person.user_id for person in people}
+    gone = [user_id for user_id in released.users or () if user_id not in here]
+    if gone:
+        ports.deliveries.end_delay(released.broadcast_id, gone)
 
 
 def _chunk(broadcast: Broadcast, people: Sequence[Recipient], message: Message, ports: Ports, hold: _Hold) -> int:

@@ -54,7 +54,7 @@ class Broadcasts(Protocol):
     def finish(
         self, broadcast_id: str, state: BroadcastState, *, expected: int | None = None, failure: str | None = None
     ) -> None:
-        """Note that everybody of the audience was seen to, or that it failed; a canceled one stays canceled."""
+        """Note that everybody of the audience was seen to, or that it failed; a canceled or failed one stays so."""
         ...
 
     def cancel(self, broadcast_id: str, retraction: Broadcast, message: Outgoing, now: datetime) -> Broadcast | None:
@@ -128,6 +128,10 @@ class Deliveries(Protocol):
 
         A person tried `most` times in vain becomes `failed`. Returns how many of `tried` are worth another attempt.
         """
+        ...
+
+    def end_delay(self, broadcast_id: str, user_ids: Sequence[str]) -> None:
+        """Forget the delays of people who are no longer meant."""
         ...
 
     def unacked(self, broadcast_id: str, after: str, limit: int) -> list[Delivery]:

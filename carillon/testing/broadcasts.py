@@ -68,7 +68,7 @@ class MemoryBroadcasts:
         known = world.broadcasts[broadcast_id]
         world.broadcasts[broadcast_id] = replace(
             known,
-            state=known.state if known.state is BroadcastState.CANCELED else state,
+            state=known.state if known.state in (BroadcastState.CANCELED, BroadcastState.FAILED) else state,
             expected=known.expected if expected is None else expected,
             failure=known.failure if failure is None else failure,
         )

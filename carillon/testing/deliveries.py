@@ -83,6 +83,12 @@ class MemoryDeliveries:
                 again += status is Status.QUEUED
         return again
 
+    def end_delay(self, broadcast_id: str, user_ids: Sequence[str]) -> None:
+        """Forget delays."""
+        self._world.need("database")
+        for user_id in user_ids:
+            self._world.delayed.pop((broadcast_id, user_id), None)
+
     def unacked(self, broadcast_id: str, after: str, limit: int) -> list[Delivery]:
         """Undelivered rows by user id."""
         self._world.need("database")

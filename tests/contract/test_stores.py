@@ -400,3 +400,22 @@ def test_failing_a_broadcast_marks_what_is_queued(stage: Stage) -> None:
     known = stage.ports.broadcasts.get(broadcast.broadcast_id)
     assert known is not None
     assert (known.state, known.failure) == (BroadcastState.FAILED, "poison")
+
+
+def test_a_failure_stays_on_record(stage: Stage) -> None:
+    broadcast = stage.broadcast()
+    stage.accept(broadcast)
+    stage.ports.broadcasts.finish(broadcast.broadcast_id, BroadcastState.FAILED, failure="poison")
+    stage.ports.broadcasts.finish(broadcast.broadcast_id, BroadcastState.PROCESSED, expected=4)
+    known = stage.ports.broadcasts.get(broadcast.broadcast_id)
+    assert known is not None
+    assert (known.state, known.failure, known.expected) == (BroadcastState.FAILED, "poison", 4)
+
+
+def test_an_ended_delay_is_not_released(stage: Stage) -> None:
+    broadcast = stage.broadcast()
+    stage.accept(broadcast)
+    wanted = [Wanted(user, PEOPLE[user], Status.DELAYED, release_at=NOW) for user in ("anna", "ben")]
+    stage.ports.deliveries.record(broadcast.broadcast_id, Lane.NORMAL, wanted, NOW)
+    stage.ports.deliveries.end_delay(broadcast.broadcast_id, ["anna"])
+    assert stage.ports.broadcasts.release_delayed(NOW, 10) == 1

@@ -62,6 +62,10 @@ class PostgresDeliveries:
         rows = self._database.all(_SQL["settle_tried"], values | {"users": list(tried)})
         return sum(row["status"] == Status.QUEUED for row in rows)
 
+    def end_delay(self, broadcast_id: str, user_ids: Sequence[str]) -> None:
+        """Forget the delays of people who are no longer meant."""
+        self._database.all(_SQL["end_delay"], {"broadcast_id": broadcast_id, "users": list(user_ids)})
+
     def unacked(self, broadcast_id: str, after: str, limit: int) -> list[Delivery]:
         """Recorded, undelivered rows in user id order."""
         values = {"broadcast_id": broadcast_id, "after": after, "limit": limit}

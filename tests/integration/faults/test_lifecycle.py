@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -68,12 +68,17 @@ def test_send_at_waits_for_its_moment_and_comes_with_it(stage: Stage) -> None:
     stage.verify_clean()
 
 
+def night(stage: Stage) -> dict[str, Any]:
+    """Quiet hours that hold the present, at the person's place as at the venue's."""
+    now = stage.now()
+    return {"enabled": True, "start": f"{now - timedelta(hours=2):%H:%M}", "end": f"{now + timedelta(hours=6):%H:%M}"}
+
+
 def test_quiet_hours_hold_back_until_they_end(stage: Stage) -> None:
     """The night is ended by hand: what is waited for is that the relay releases, and preferences are asked again."""
     wedding = stage.wedding(couple=2, guest=2)
     sleeper, leaver, *awake = wedding.users
-    now = stage.now()
-    quiet = {"enabled": True, "start": f"{now - timedelta(hours=1):%H:%M}", "end": f"{now + timedelta(hours=2):%H:%M}"}
+    quiet = night(stage)
     for user in (sleeper, leaver):
         stage.ask("PUT", f"/v1/users/{user}/preferences", {"quiet_hours": quiet})
     phones = stage.fleet.online([sleeper, *awake])
@@ -89,6 +94,20 @@ def test_quiet_hours_hold_back_until_they_end(stage: Stage) -> None:
     stage.rows("UPDATE delayed_deliveries SET release_at = now() WHERE broadcast_id = %s", whispered)
     all_have(phones, [whispered, shouted])
     until(lambda: stage.statuses(whispered) == {"delivered": 3, "filtered": 1}, "everybody to be in one place")
+    stage.verify_clean()
+
+
+def test_who_left_while_it_was_delayed_gets_nothing_and_is_not_waited_for(stage: Stage) -> None:
+    wedding = stage.wedding(couple=2)
+    stayer, leaver = wedding.users
+    stage.ask("PUT", f"/v1/users/{leaver}/preferences", {"quiet_hours": night(stage)})
+    phones = stage.fleet.online([stayer])
+    whispered = stage.send(wedding.audience)
+    all_have(phones, [whispered])
+    until(lambda: stage.statuses(whispered)["delayed"] == 1, "one to be asleep")
+    stage.ask("DELETE", f"/v1/weddings/{wedding.wedding_id}/team/{leaver}")
+    stage.rows("UPDATE delayed_deliveries SET release_at = now() WHERE broadcast_id = %s", whispered)
+    until(lambda: stage.statuses(whispered) == {"delivered": 1}, "nobody to be waited for")
     stage.verify_clean()
 
 

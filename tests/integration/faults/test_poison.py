@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from tests.integration.faults.stage import Stage
 
 
-def put(stage: Stage, body: str, group: str, broadcast_id: str | None) -> None:
-    """Put a message into the lane `normal` past the outbox, as a faulty release of ours might."""
+def put(stage: Stage, body: str, group: str, broadcast_id: str | None, queue: str = "carillon-normal.fifo") -> None:
+    """Put a message into a queue past the outbox, as a faulty release of ours might."""
     attribute = {ATTRIBUTE_BROADCAST: {"DataType": "String", "StringValue": broadcast_id}} if broadcast_id else {}
     stage.sqs.send_message(
-        QueueUrl=stage.queue_url("normal"),
+        QueueUrl=stage.system.queues.queue_prefix_url + queue,
         MessageBody=body,
         MessageGroupId=group,
         MessageDeduplicationId=uuid.uuid4().hex,
@@ -72,3 +72,18 @@ def test_poison_that_belongs_to_nobody_is_kept_for_people_to_look_at(stage: Stag
     letter = "SELECT reason FROM dead_letters WHERE body = %s"
     until(lambda: stage.rows(letter, text), "the dead letter to be kept")
     assert stage.rows(letter, text)[0][0]
+
+
+def test_a_failed_piece_of_a_large_audience_stays_on_record(stage: Stage) -> None:
+    """The pages that go well after it do not wash the failure away."""
+    (user,) = stage.wedding(couple=1).users
+    phones = stage.fleet.online([user])
+    stage.system.hold("lane low")
+    broadcast_id = stage.send({"type": "everyone"}, "low")
+    put(stage, "a piece that nobody can read", f"broadcast:{broadcast_id}:1", broadcast_id, "carillon-low-dlq.fifo")
+    until(lambda: stage.status(broadcast_id)["state"] == "failed", "the broadcast to be shown as failed")
+    stage.system.restart("lane low")
+    all_have(phones, [broadcast_id])
+    until(lambda: stage.waiting_in("low") == 0, "the pages to be seen through")
+    found = stage.status(broadcast_id)
+    assert (found["state"], found["failure"]) == ("failed", "received too often")
