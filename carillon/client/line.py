@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from picows import WSCloseCode, WSError, WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
 
 from carillon.names import BEARER_PREFIX, SUBPROTOCOL
+from carillon.protocol.codes import CloseCode
 from carillon.protocol.frames import MAX_MESSAGE_BYTES
 
 if TYPE_CHECKING:
@@ -120,8 +122,8 @@ async def open_line(url: str, token: str, ssl_context: SSLContext | None = None)
     """
     line = Line()
     headers = {"Sec-WebSocket-Protocol": f"{SUBPROTOCOL}, {BEARER_PREFIX}{token}"}
-    try:
-        transport, _ = await ws_connect(
+    opening = asyncio.ensure_future(
+        ws_connect(
             lambda: line,
             url,
             ssl_context=ssl_context,
@@ -131,6 +133,13 @@ async def open_line(url: str, token: str, ssl_context: SSLContext | None = None)
             max_frame_size=2 * MAX_MESSAGE_BYTES,
             logger_name=_LOG,
         )
+    )
+    try:
+        # Shielded: picows leaves the socket open when it is canceled in the middle of a handshake.
+        transport, _ = await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(lambda done: _abandon(line, done))
+        raise
     except WSError as error:
         status = getattr(getattr(error, "response", None), "status", None)
         raise RefusedError(f"refused {int(status)}" if status else str(error), status and int(status)) from error
@@ -140,3 +149,9 @@ async def open_line(url: str, token: str, ssl_context: SSLContext | None = None)
         line.leave(1002, "no subprotocol")
         raise RefusedError(f"the server does not speak {SUBPROTOCOL}")
     return line
+
+
+def _abandon(line: Line, opening: asyncio.Future[Any]) -> None:
+    """Close a socket that nobody wants any more, now that its handshake is over."""
+    if not opening.cancelled() and opening.exception() is None:
+        line.leave(CloseCode.GOODBYE, "not wanted any more")

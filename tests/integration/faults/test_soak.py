@@ -73,3 +73,15 @@ def test_clients_that_come_and_go_miss_nothing(stage: Stage, clients: int, secon
     totals = stage.verify_clean()["totals"]
     assert totals["recipients"] == PER_WEDDING * len(sender.everything)
     assert totals["failed"] == 0
+
+
+def test_phones_that_change_their_mind_leave_no_socket_behind(stage: Stage) -> None:
+    """Gone again before the handshake is done: the socket is closed by the client, not by a garbage collector."""
+    wedding = stage.wedding(couple=2, guest=18)
+    phones = [stage.fleet.phone(user) for user in wedding.users]
+    chance = random.Random(11)
+    for _ in ticks(2, every_s=0.01):
+        phone = chance.choice(phones).come()
+        until(lambda: phone.client.state != "connecting" or chance.random() < 0.3, "a random moment")  # noqa: B023
+        phone.leave()
+    stage.fleet.send_home()
