@@ -52,12 +52,22 @@ class Clients:
         ack_s: Between how many seconds after an event people ack; None acks as the client does by itself.
         processes: Into how many processes it is spread.
         per_s: New connections a second at most.
+        nice: How far the processes stand back for others on this machine, 0 to 19.
+        name: What they are called in the figures.
     """
 
     def __init__(
-        self, target: Target, *, ack_s: AckRange = None, processes: int = 1, per_s: float = QUOTA_PER_S
+        self,
+        target: Target,
+        *,
+        ack_s: AckRange = None,
+        processes: int = 1,
+        per_s: float = QUOTA_PER_S,
+        nice: int = 0,
+        name: str = "clients",
     ) -> None:
         self._target = target
+        self._name = name
         self._folder = tempfile.TemporaryDirectory(prefix="cf-")
         self._asked = 0
         configuration = {
@@ -65,6 +75,7 @@ class Clients:
             "ack_s": ack_s,
             "in_flight": max(1, IN_FLIGHT // processes),
             "per_s": per_s / processes,
+            "nice": nice,
         }
         self._changed = threading.Condition()
         self._fleets = [_FleetProcess(configuration, self._changed) for _ in range(processes)]
@@ -72,7 +83,7 @@ class Clients:
     @property
     def pids(self) -> dict[str, int]:
         """Component name to process id, for the CPU meter."""
-        return {f"clients_{number}": fleet.pid for number, fleet in enumerate(self._fleets)}
+        return {f"{self._name}_{number}": fleet.pid for number, fleet in enumerate(self._fleets)}
 
     @property
     def received(self) -> int:

@@ -1,8 +1,9 @@
 """`python -m loadtest.fleet_process`: a fleet in a process of its own, told what to do by lines of JSON.
 
-In, one per line: the configuration `{"url", "ack_s", "in_flight", "per_s"}` first, then `{"do": "add", "people":
-[[id, token], ...]}`, `{"do": "collect", "path": FILE}`. Out: how many are live and what they received, whenever that
-changed, and `{"collected": FILE, ...}` once the file holds the receipts. The end of the input ends the process.
+In, one per line: the configuration `{"url", "ack_s", "in_flight", "per_s", "nice"}` first, then `{"do": "add",
+"people": [[id, token], ...]}`, `{"do": "collect", "path": FILE}`. Out: how many are live and what they received,
+whenever that changed, and `{"collected": FILE, ...}` once the file holds the receipts. The end of the input ends the
+process.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -51,7 +53,9 @@ async def _commands() -> asyncio.StreamReader:
 
 async def _run() -> None:
     commands = await _commands()
-    fleet = Fleet(**orjson.loads(await commands.readline()))
+    configuration = orjson.loads(await commands.readline())
+    os.nice(configuration.pop("nice"))
+    fleet = Fleet(**configuration)
     telling = asyncio.create_task(_tell_progress(fleet))
     adding: list[asyncio.Task[None]] = []
     while line := await commands.readline():

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from carillon.protocol import acks as ack_rules
 from loadtest import running
-from loadtest.clients import QUOTA_PER_S, Clients
+from loadtest.clients import Clients
 
 if TYPE_CHECKING:
     from loadtest.fleet import AckRange
@@ -52,6 +52,6 @@ def acked_after_s(arguments: argparse.Namespace) -> float:
     return 1.0 + (chosen[1] if chosen is not None else (ack_rules.DELAY_MS + ack_rules.SPREAD_MS) / 1000)
 
 
-def fleet(system: Target, arguments: argparse.Namespace, *, per_s: float = QUOTA_PER_S) -> Clients:
-    """The fleet that the options ask for."""
-    return Clients(system, ack_s=ack_range(arguments.ack), processes=arguments.fleets, per_s=per_s)
+def fleet(system: Target, arguments: argparse.Namespace, **more: Any) -> Clients:
+    """The fleet that the options ask for; `more` are further arguments of `Clients`."""
+    return Clients(system, ack_s=ack_range(arguments.ack), processes=arguments.fleets, **more)
