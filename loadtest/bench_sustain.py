@@ -65,7 +65,7 @@ def per_minute(ordered: list[float]) -> list[int]:
     if not ordered:
         return []
     began, span_s = ordered[0], ordered[-1] - ordered[0]
-    whole = int(span_s // MINUTE_S)
+    whole = int((span_s + 1.0) // MINUTE_S)  # the last receipt of a minute comes a little before its end
     if whole == 0:
         return [round(len(ordered) / max(span_s, 1.0) * MINUTE_S)]
     counts = [0] * whole
