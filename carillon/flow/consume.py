@@ -10,6 +10,7 @@ dead-lettered at once with its reason, so that it never holds up its wedding.
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,7 @@ from carillon.policy.lanes import LANES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from carillon.model import Broadcast, Delivery, Recipient
+    from carillon.model import Broadcast, Connection, Delivery, Recipient
     from carillon.ports import Message, Ports, Recorded
 
 _LOG = logging.getLogger(__name__)
@@ -131,18 +132,27 @@ def _chunk(broadcast: Broadcast, people: Sequence[Recipient], message: Message, 
     if recorded.state is BroadcastState.CANCELED or recorded.expired:
         return 0
     tally = Tally()
-    rows = _in_order(recorded, [one.user_id for one in wanted])
+    user_ids = [one.user_id for one in wanted]
+    rows = _in_order(recorded, user_ids, Status.QUEUED)
+    acked = _in_order(recorded, user_ids, Status.DELIVERED) if message.receive_count > 1 else []
     post(broadcast, recorded.epoch, rows, found, tally, ports)
-    again = lookup.truth([row.user_id for row in rows], ports, tally.tried)
+    again = lookup.truth([row.user_id for row in (*rows, *acked)], ports, tally.tried)
+    rows += _on_several_devices(acked, again)
     post(broadcast, recorded.epoch, rows, again, tally, ports)
     busy = settle(broadcast, rows, tally, ports, ports.clock())
     _measure(broadcast, message, tally, now, ports)
     return busy
 
 
-def _in_order(recorded: Recorded, user_ids: Sequence[str]) -> list[Delivery]:
-    rows = {row.user_id: row for row in recorded.rows if row.status is Status.QUEUED and row.realtime}
+def _in_order(recorded: Recorded, user_ids: Sequence[str], status: Status) -> list[Delivery]:
+    rows = {row.user_id: row for row in recorded.rows if row.status is status and row.realtime}
     return [rows[user_id] for user_id in user_ids if user_id in rows]
+
+
+def _on_several_devices(acked: Sequence[Delivery], connections: Sequence[Connection]) -> list[Delivery]:
+    """When a message comes again, an ack from one device says nothing about the others: one may have been missed."""
+    devices = Counter(connection.user_id for connection in connections)
+    return [row for row in acked if devices[row.user_id] > 1]
 
 
 def _escalate(broadcast: Broadcast, attempt: int, ports: Ports, hold: _Hold) -> int:

@@ -62,12 +62,13 @@ UPDATE deliveries SET status = 3, sent_at = coalesce(sent_at, %(now)s), attempts
  WHERE broadcast_id = %(broadcast_id)s AND user_id = ANY(%(users)s) AND status IN (2, 6)
 
 -- settle_tried --
+-- Who has acked on one device stays `delivered`, and the other device is worth another attempt all the same.
 UPDATE deliveries
    SET attempts = attempts + 1,
-       status = CASE WHEN attempts + 1 >= %(most)s THEN 6 ELSE status END,
-       reason = CASE WHEN attempts + 1 >= %(most)s THEN 'attempts' ELSE reason END
- WHERE broadcast_id = %(broadcast_id)s AND user_id = ANY(%(users)s) AND status = 2
-RETURNING status
+       status = CASE WHEN status = 2 AND attempts + 1 >= %(most)s THEN 6 ELSE status END,
+       reason = CASE WHEN status = 2 AND attempts + 1 >= %(most)s THEN 'attempts' ELSE reason END
+ WHERE broadcast_id = %(broadcast_id)s AND user_id = ANY(%(users)s) AND status IN (2, 4)
+RETURNING attempts
 
 -- unacked --
 SELECT broadcast_id, user_id, lane, stream_offset, status, attempts, role, realtime

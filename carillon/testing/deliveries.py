@@ -76,11 +76,12 @@ class MemoryDeliveries:
                 world.deliveries[broadcast_id, user_id] = changed
         for user_id in tried:
             row = world.deliveries[broadcast_id, user_id]
-            if row.status is Status.QUEUED:
-                status = Status.FAILED if row.attempts + 1 >= most else Status.QUEUED
+            if row.status in (Status.QUEUED, Status.DELIVERED):
+                over = row.attempts + 1 >= most
+                status = Status.FAILED if over and row.status is Status.QUEUED else row.status
                 changed = replace(row, status=status, attempts=row.attempts + 1)
                 world.deliveries[broadcast_id, user_id] = changed
-                again += status is Status.QUEUED
+                again += not over
         return again
 
     def end_delay(self, broadcast_id: str, user_ids: Sequence[str]) -> None:

@@ -60,7 +60,7 @@ class PostgresDeliveries:
         if not tried:
             return 0
         rows = self._database.all(_SQL["settle_tried"], values | {"users": list(tried)})
-        return sum(row["status"] == Status.QUEUED for row in rows)
+        return sum(row["attempts"] < most for row in rows)
 
     def end_delay(self, broadcast_id: str, user_ids: Sequence[str]) -> None:
         """Forget the delays of people who are no longer meant."""

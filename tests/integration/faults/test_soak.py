@@ -67,6 +67,13 @@ def test_clients_that_come_and_go_miss_nothing(stage: Stage, clients: int, secon
     until(
         lambda: all(stands_at_the_end(phone, ends[phone.user_id]) for phone in second_devices),
         "second devices to have everything since they came",
+        seen=lambda: str(
+            [
+                (phone.user_id, phone.client.position, ends[phone.user_id], phone.states[-3:], phone.client.statistics)
+                for phone in second_devices
+                if not stands_at_the_end(phone, ends[phone.user_id])
+            ]
+        ),
     )
     assert [fault for phone in second_devices for fault in phone.faults()] == []
     assert stage.struck()["lost_disconnect"] > 0
