@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 def settle(broadcast: Broadcast, rows: Sequence[Delivery], tally: Tally, ports: Ports, now: datetime) -> int:
     """Write the outcome of a chunk's posts; returns how many connected people need the message to come back.
 
-    A person one of whose devices could not be reached stays `queued`, or `delivered` when another has acked: the repeat is
-    dropped there by its offset. After the lane's number of attempts a person with one device reached is `sent`.
+    A person one of whose devices could not be reached stays `queued`, or `delivered` when another has acked: the repeat
+    is dropped there by its offset. After the lane's number of attempts a person with one device reached is `sent`.
     A post for which the governor had no token costs no attempt: it was never made.
     """
     if tally.gone:
