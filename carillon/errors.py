@@ -68,6 +68,12 @@ class ForeignWeddingError(ForbiddenError):
     code = "wedding.foreign"
 
 
+class UnknownPersonError(ForbiddenError):
+    """The token is right, but nobody of its subject is in the directory; import the person first."""
+
+    code = "person.unknown"
+
+
 class NotFoundError(CarillonError):
     """There is no such thing, or this token may not see it."""
 

@@ -38,9 +38,10 @@ class Queues(Emulator):
             NotReadyError: It, or the database, is away.
         """
         super().start(timeout_s=timeout_s)
-        create_queues(self.endpoint)
         if self.database:
+            # Before there is a queue to send to: what is accepted from now on must not overtake what was lost.
             requeue(self.database.dsn)
+        create_queues(self.endpoint)
 
 
 def requeue(dsn: str) -> int:

@@ -160,4 +160,7 @@ def deliveries(
 @router.post("/{broadcast_id}/cancel", responses=responses(ForbiddenError, NotFoundError), summary="Cancel")
 def cancel_one(broadcast_id: BroadcastPath, caller: Caller, serving: Serving) -> BroadcastOut:
     """Stop what is not posted and take the rest back; again is fine."""
+    if caller.supplier_id is not None:
+        # What a supplier may not see is not there; only of what it sees may it learn that it is another's.
+        serving.reports.broadcast(str(broadcast_id), supplier_id=caller.supplier_id)
     return BroadcastOut.of(cancel(str(broadcast_id), caller, serving.ports, serving.ports.clock()))

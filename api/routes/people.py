@@ -12,9 +12,11 @@ from api.paging import DEFAULT_LIMIT, IdCursor, IdPath, Limit, cut
 from api.problems import created, responses
 from api.services import Serving
 from carillon.errors import ForbiddenError, NotFoundError
+from carillon.flow.close import close
 from carillon.flow.resume import page as inbox_page
 from carillon.model import Event, Lane
 from carillon.names import Scope
+from carillon.protocol.codes import CloseCode
 
 router = APIRouter(prefix="/v1/users", tags=["people"])
 
@@ -61,8 +63,7 @@ def erase(user_id: IdPath, caller: Editor, serving: Serving) -> None:
     del caller
     sockets = serving.directory.erase(user_id)
     if sockets:
-        serving.ports.index.remove(sockets)
-        serving.ports.poster.close([socket.connection_id for socket in sockets])
+        close(sockets, CloseCode.ERASED, "this person was erased", serving.ports, reconnect=False)
 
 
 @router.get("/{user_id}/preferences", responses=responses(ForbiddenError, NotFoundError), summary="Read preferences")

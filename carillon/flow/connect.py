@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from carillon.errors import RateLimitedError
+from carillon.errors import RateLimitedError, UnknownPersonError
 from carillon.model import Connection
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def connect(connection_id: str, principal: Principal, most: int, ports: Ports, n
 
     Raises:
         RateLimitedError: more than `most` new sockets of this person within a minute.
+        UnknownPersonError: the token's subject is nobody that the directory knows, or was erased.
         OutageError: the database is away.
     """
     if not ports.limits.allow("connect", principal.subject, most, WINDOW_S):
@@ -27,7 +28,8 @@ def connect(connection_id: str, principal: Principal, most: int, ports: Ports, n
             f"more than {most} new connections a minute; back off before the next", retry_after_s=WINDOW_S
         )
     expires_at = datetime.fromtimestamp(principal.expires_at, UTC)
-    ports.connections.pend(Connection(connection_id, principal.subject), now, expires_at)
+    if not ports.connections.pend(Connection(connection_id, principal.subject), now, expires_at):
+        raise UnknownPersonError(f"nobody called {principal.subject!r} is in the directory")
 
 
 def disconnect(connection_id: str, ports: Ports) -> None:

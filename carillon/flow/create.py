@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from carillon.errors import AudienceError, ForbiddenError, ForeignWeddingError
 from carillon.flow import outbox
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from carillon.model import Draft, Principal
     from carillon.ports import Idempotency, Ports
+
+_NAMED: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +82,13 @@ def authorize(draft: Draft, principal: Principal, ports: Ports) -> None:
         raise ForeignWeddingError(
             f"supplier {supplier} may only address weddings it works on, and people of those weddings"
         )
-    if not ports.audiences.exists(draft.audience):
-        raise AudienceError(f"the audience {draft.audience.to_json()} names somebody or something that is not known")
+    unknown = ports.audiences.unknown(draft.audience)
+    if unknown:
+        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+        raise AudienceError(
+            f"the {draft.audience.type.value} audience names what is not known: {', '.join(unknown[:_NAMED])}{more}",
+            unknown=unknown,
+        )
 
 
 def as_broadcast(draft: Draft, principal: Principal, broadcast_id: str, now: datetime) -> Broadcast:

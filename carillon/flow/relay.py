@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from carillon.flow import outbox, reap
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = 5_000
 _GROUPS: Final = 500
+_STUCK: Final = timedelta(minutes=30)
+"""Longer than any lane takes to come to a message, short enough for a wedding day."""
 
 
 def relay(ports: Ports, now: datetime) -> dict[str, int]:
@@ -30,6 +33,7 @@ def relay(ports: Ports, now: datetime) -> dict[str, int]:
         "escalated": ports.broadcasts.release_escalations(now, _GROUPS, MAX_ESCALATIONS),
         "expired": ports.broadcasts.expire(now, _GROUPS),
     }
+    done["revived"] = ports.broadcasts.revive(now - _STUCK)
     waiting = ports.broadcasts.waiting(now, _GROUPS)
     done["sent"] = sum(outbox.drain(group_id, lane, ports, now) for group_id, lane in waiting)
     done["reaped"] = reap.reap(ports, now)

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 class Connections(Protocol):
     """Sockets, in the writer: the truth that the no-loss proof rests on."""
 
-    def pend(self, connection: Connection, now: datetime, expires_at: datetime) -> None:
-        """Note a socket whose token was right; it gets nothing before it is active."""
+    def pend(self, connection: Connection, now: datetime, expires_at: datetime) -> bool:
+        """Note a socket whose token was right; it gets nothing before it is active.
+
+        Returns:
+            False when nobody of this id is in the directory, and nothing was noted.
+        """
         ...
 
     def activate(self, connection_id: str) -> str | None:

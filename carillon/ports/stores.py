@@ -89,6 +89,13 @@ class Broadcasts(Protocol):
         """Send again what was sent since then and is not seen through, after the queue was lost; returns how many."""
         ...
 
+    def revive(self, before: datetime) -> int:
+        """Send again what was sent before then and is still not worked on; returns how many.
+
+        Whatever swallowed the message, nobody is to miss it; and one too many is dropped by the record step.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -150,8 +157,8 @@ class Deliveries(Protocol):
 class Audiences(Protocol):
     """Who is meant, read fresh from the directory."""
 
-    def exists(self, audience: Audience) -> bool:
-        """Whether the wedding, segment or every named person is known."""
+    def unknown(self, audience: Audience) -> list[str]:
+        """What of the audience is not known: the ids of people, the wedding or the segment; empty is well."""
         ...
 
     def addressable(self, audience: Audience, supplier_id: str) -> bool:

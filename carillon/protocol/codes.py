@@ -25,14 +25,14 @@ class CloseCode(IntEnum):
 
 
 MEANINGS: Final[dict[CloseCode, str]] = {
-    CloseCode.FORBIDDEN: "this person may not connect",
-    CloseCode.TOKEN_INVALID: "the token was refused and a new one from the same source will be too",
+    CloseCode.FORBIDDEN: "reserved, not sent yet: this person may not connect",
+    CloseCode.TOKEN_INVALID: "reserved, not sent yet: the token was refused, and a new one will be too",
     CloseCode.ERASED: "this person was erased",
-    CloseCode.OVERLOADED: "the server has too much to do",
-    CloseCode.RATE_LIMITED: "too many connections or frames from this person",
-    CloseCode.OUTAGE: "a store that the server needs is away",
-    CloseCode.ROTATE: "sockets live two hours at most; this one's time is near",
-    CloseCode.TOKEN_EXPIRED: "the token's time is over; reconnect with a new one",
+    CloseCode.OVERLOADED: "reserved, not sent yet: the server has too much to do",
+    CloseCode.RATE_LIMITED: "reserved, not sent yet: too many connections or frames from this person",
+    CloseCode.OUTAGE: "reserved, not sent yet: a store that the server needs is away",
+    CloseCode.ROTATE: "reserved, not sent yet: sockets live two hours at most; this one's time is near",
+    CloseCode.TOKEN_EXPIRED: "the token's time is over, or the socket's; reconnect with a token that lives",
     CloseCode.RESTART: "the server is being replaced",
     CloseCode.GOODBYE: "said by the client: it is leaving",
     CloseCode.DEAD_LINE: "said by the client: nothing was heard for too long",

@@ -1,5 +1,6 @@
--- known_users --
-SELECT count(*) AS known FROM users WHERE user_id = ANY(%(users)s)
+-- unknown_users --
+SELECT w.user_id FROM unnest(%(users)s::text[]) WITH ORDINALITY AS w (user_id, place)
+ WHERE NOT EXISTS (SELECT 1 FROM users u WHERE u.user_id = w.user_id) ORDER BY w.place
 
 -- known_wedding --
 SELECT 1 FROM weddings WHERE wedding_id = %(wedding_id)s

@@ -129,5 +129,10 @@ UPDATE outbox o SET sent_at = NULL, due_at = greatest(o.due_at, %(since)s)
         (SELECT count(*) FROM deliveries d WHERE d.broadcast_id = b.broadcast_id)
       + (SELECT count(*) FROM delayed_deliveries d WHERE d.broadcast_id = b.broadcast_id))
 
+-- revive --
+UPDATE outbox o SET sent_at = NULL
+  FROM broadcasts b
+ WHERE b.state = 0 AND o.broadcast_id = b.broadcast_id AND o.sent_at < %(before)s
+
 -- release_again --
 UPDATE delayed_deliveries SET released_at = NULL WHERE released_at >= %(since)s

@@ -1,7 +1,8 @@
 -- pend --
 INSERT INTO connections (connection_id, user_id, connected_at, expires_at)
-VALUES (%(connection_id)s, %(user_id)s, %(now)s, %(expires_at)s)
-ON CONFLICT (connection_id) DO NOTHING
+SELECT %(connection_id)s, user_id, %(now)s, %(expires_at)s FROM users WHERE user_id = %(user_id)s
+ON CONFLICT (connection_id) DO UPDATE SET user_id = excluded.user_id
+RETURNING connection_id
 
 -- activate --
 UPDATE connections SET active = true WHERE connection_id = %(connection_id)s RETURNING user_id

@@ -150,16 +150,17 @@ WITH given AS (
 SELECT count(*) FILTER (WHERE created) AS created, count(*) FILTER (WHERE NOT created) AS updated FROM put
 
 -- import_users --
+-- After import_weddings, so that whoever's own zone is not known begins with the one of the wedding as it is stored now.
 WITH given AS (
     SELECT * FROM unnest(%(user_id)s::text[], %(name)s::text[], %(role)s::smallint[], %(own_role)s::boolean[],
-                         %(tier)s::smallint[], %(time_zone)s::text[], %(default_zone)s::text[], %(supplier_id)s::text[])
-        AS g (user_id, name, role, own_role, tier, time_zone, default_zone, supplier_id)
+                         %(tier)s::smallint[], %(time_zone)s::text[], %(first_wedding)s::text[], %(supplier_id)s::text[])
+        AS g (user_id, name, role, own_role, tier, time_zone, first_wedding, supplier_id)
 ), put AS (
     INSERT INTO users AS u (user_id, name, role, tier, time_zone, supplier_id)
     SELECT g.user_id, COALESCE(g.name, o.name), CASE WHEN g.own_role THEN g.role ELSE COALESCE(o.role, g.role) END,
-           COALESCE(g.tier, o.tier, 0), COALESCE(g.time_zone, o.time_zone, g.default_zone),
+           COALESCE(g.tier, o.tier, 0), COALESCE(g.time_zone, o.time_zone, w.time_zone, 'UTC'),
            COALESCE(g.supplier_id, o.supplier_id)
-      FROM given g LEFT JOIN users o USING (user_id)
+      FROM given g LEFT JOIN users o USING (user_id) LEFT JOIN weddings w ON w.wedding_id = g.first_wedding
      ORDER BY g.user_id
     ON CONFLICT (user_id) DO UPDATE
        SET name = EXCLUDED.name, role = EXCLUDED.role, tier = EXCLUDED.tier, time_zone = EXCLUDED.time_zone,

@@ -25,18 +25,18 @@ class MemoryAudiences:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def exists(self, audience: Audience) -> bool:
-        """Whether it names what is known."""
+    def unknown(self, audience: Audience) -> list[str]:
+        """What is not known."""
         world = self._world
         match audience.type:
             case AudienceType.USERS:
-                return all(user_id in world.people for user_id in audience.user_ids)
+                return [user_id for user_id in audience.user_ids if user_id not in world.people]
             case AudienceType.SEGMENT:
-                return audience.segment_id in world.segments
+                return [] if audience.segment_id in world.segments else [str(audience.segment_id)]
             case AudienceType.WEDDING | AudienceType.ROLE:
-                return audience.wedding_id in world.teams
+                return [] if audience.wedding_id in world.teams else [str(audience.wedding_id)]
             case _:
-                return True
+                return []
 
     def addressable(self, audience: Audience, supplier_id: str) -> bool:
         """In memory a supplier is on the weddings whose team holds a person of that id."""

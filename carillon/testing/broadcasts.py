@@ -160,6 +160,17 @@ class MemoryBroadcasts:
             row.sent_at = None
         return len(rows)
 
+    def revive(self, before: datetime) -> int:
+        """Send again what nobody has worked on."""
+        rows = [row for row in self._world.outbox if row.sent_at is not None and row.sent_at < before]
+        stuck = [row for row in rows if self._accepted(row)]
+        for row in stuck:
+            row.sent_at = None
+        return len(stuck)
+
+    def _accepted(self, row: Row) -> bool:
+        return self._world.broadcasts[row.message.broadcast_id].state is BroadcastState.ACCEPTED
+
     def _open(self, row: Row) -> bool:
         broadcast = self._world.broadcasts[row.message.broadcast_id]
         known = {key for key in (*self._world.deliveries, *self._world.delayed) if key[0] == broadcast.broadcast_id}

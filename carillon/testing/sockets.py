@@ -27,12 +27,15 @@ class MemoryConnections:
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def pend(self, connection: Connection, now: datetime, expires_at: datetime) -> None:
-        """Note a socket."""
+    def pend(self, connection: Connection, now: datetime, expires_at: datetime) -> bool:
+        """Note a socket of somebody known."""
         self._world.need("database")
+        if connection.user_id not in self._world.people:
+            return False
         self._world.pending[connection.connection_id] = connection.user_id
         self._world.token_ends[connection.connection_id] = expires_at
         self._world.opened[connection.connection_id] = now
+        return True
 
     def activate(self, connection_id: str) -> str | None:
         """Make it active."""

@@ -176,6 +176,17 @@ def test_a_lost_queue_is_sent_again_until_the_broadcast_is_seen_through(stage: S
     assert stage.ports.broadcasts.requeue(NOW - timedelta(hours=1)) == 0
 
 
+def test_what_was_sent_long_ago_and_never_worked_on_is_sent_again(stage: Stage) -> None:
+    stuck, done = stage.broadcast(), stage.broadcast()
+    stage.accept(stuck)
+    stage.accept(done)
+    drained(stage)
+    stage.ports.broadcasts.finish(done.broadcast_id, BroadcastState.PROCESSED, expected=0)
+    assert stage.ports.broadcasts.revive(NOW) == 0
+    assert stage.ports.broadcasts.revive(NOW + timedelta(minutes=30)) == 1
+    assert drained(stage, NOW + timedelta(minutes=30)) == [stuck.broadcast_id]
+
+
 def test_offsets_count_per_person_and_lane_without_gaps(stage: Stage) -> None:
     first, second, other = stage.broadcast(), stage.broadcast(), stage.broadcast(lane=Lane.LOW)
     for broadcast in (first, second, other):
@@ -375,14 +386,20 @@ def test_everyone_is_paged_by_role_then_by_change(stage: Stage) -> None:
     assert stage.ports.audiences.count(everyone) == 4
 
 
-def test_an_audience_is_known_or_not(stage: Stage) -> None:
-    exists = stage.ports.audiences.exists
-    assert exists(Audience(AudienceType.WEDDING, wedding_id="W1"))
-    assert not exists(Audience(AudienceType.WEDDING, wedding_id="W2"))
-    assert exists(Audience(AudienceType.USERS, user_ids=("anna", "ben")))
-    assert not exists(Audience(AudienceType.USERS, user_ids=("anna", "nobody")))
-    assert not exists(Audience(AudienceType.SEGMENT, segment_id="nothing"))
-    assert exists(Audience(AudienceType.EVERYONE))
+def test_what_is_unknown_of_an_audience_is_named(stage: Stage) -> None:
+    unknown = stage.ports.audiences.unknown
+    assert unknown(Audience(AudienceType.WEDDING, wedding_id="W1")) == []
+    assert unknown(Audience(AudienceType.WEDDING, wedding_id="W2")) == ["W2"]
+    assert unknown(Audience(AudienceType.USERS, user_ids=("anna", "ben"))) == []
+    assert unknown(Audience(AudienceType.USERS, user_ids=("zoe", "anna", "nobody"))) == ["zoe", "nobody"]
+    assert unknown(Audience(AudienceType.SEGMENT, segment_id="nothing")) == ["nothing"]
+    assert unknown(Audience(AudienceType.EVERYONE)) == []
+
+
+def test_a_socket_of_nobody_is_not_noted(stage: Stage) -> None:
+    assert stage.ports.connections.pend(Connection("c1", "anna"), NOW, NOW)
+    assert not stage.ports.connections.pend(Connection("c2", "nobody"), NOW, NOW)
+    assert stage.ports.connections.owner("c2") is None
 
 
 def test_a_dead_letter_is_kept_once(stage: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import socket
 from concurrent.futures import ThreadPoolExecutor
@@ -388,6 +389,11 @@ def test_a_supplier_addresses_and_sees_its_own_weddings_alone(api: Served) -> No
     assert [item["id"] for item in api.get("/v1/weddings", supplier="flowers")["items"]] == ["W1"]
     for path in (f"/v1/broadcasts/{other['id']}", "/v1/weddings/W2", "/v1/weddings/W2/team", "/v1/users/zoe"):
         problem(api.call("GET", path, supplier="flowers"), 404, "not_found")
+    hidden = api.call("POST", f"/v1/broadcasts/{other['id']}/cancel", supplier="flowers", sub="phil")
+    problem(hidden, 404, "not_found")
+    planners = api.call("POST", "/v1/broadcasts", PLAIN).json()
+    seen = api.call("POST", f"/v1/broadcasts/{planners['id']}/cancel", supplier="flowers", sub="phil")
+    problem(seen, 403, "scope.missing")
     problem(api.call("GET", "/v1/ops/verify", supplier="flowers"), 403, "scope.missing")
     problem(api.call("PUT", "/v1/users/x", {"name": "X", "role": "guest"}, supplier="flowers"), 403, "scope.missing")
     problem(api.call("GET", "/v1/users/ann/inbox", supplier="flowers", sub="phil"), 403, "scope.missing")
@@ -451,6 +457,9 @@ def test_an_erased_person_is_gone_and_their_sockets_with_them(api: Served) -> No
     assert api.call("DELETE", "/v1/users/ann").status_code == 204
     problem(api.call("GET", "/v1/users/ann"), 404, "not_found")
     assert api.world.closed == ["C1"]
+    ((socket, told),) = api.world.received
+    frame = json.loads(told)
+    assert (socket, frame["type"], frame["code"], frame["reconnect"]) == ("C1", "disconnect", 4002, False)
     assert api.get(f"/v1/broadcasts/{sent['id']}")["recipients"] == 5, "the count stays"
     assert api.get("/v1/ops/verify")["clean"]
     assert api.call("DELETE", "/v1/users/ann").status_code == 204
@@ -511,6 +520,17 @@ def test_a_binary_event_says_the_same(api: Served) -> None:
     assert plain.json()["audience"] == {"type": "users", "user_ids": ["ann", "bo"]}
 
 
+def test_data_in_base64_is_data_all_the_same(api: Served) -> None:
+    event = {name: value for name, value in EVENT.items() if name != "data"}
+    encoded = base64.b64encode(b'{"minutes": 20}').decode()
+    answer = api.call("POST", "/v1/events", event | {"data_base64": encoded}, headers=STRUCTURED)
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["data"] == {"minutes": 20}
+    for wrong in ("!", 7, base64.b64encode(b"no json").decode()):
+        refused = api.call("POST", "/v1/events", event | {"data_base64": wrong, "id": "2"}, headers=STRUCTURED)
+        problem(refused, 422, "input.invalid")
+
+
 @pytest.mark.parametrize(
     ("change", "pointer"),
     [
@@ -522,6 +542,7 @@ def test_a_binary_event_says_the_same(api: Served) -> None:
         ({"subject": "planets/mars"}, "/subject"),
         ({"subject": "weddings/a b"}, "/audience/wedding_id"),
         ({"data": "text"}, "/data"),
+        ({"data_base64": "e30="}, "/data_base64"),
         ({"priority": "urgent"}, "/priority"),
         ({"escalateafters": "soon", "priority": "critical"}, "/escalate_after_s"),
     ],

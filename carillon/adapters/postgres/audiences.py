@@ -25,16 +25,17 @@ class PostgresAudiences:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def exists(self, audience: Audience) -> bool:
-        """Whether the wedding, segment or every named person is known."""
+    def unknown(self, audience: Audience) -> list[str]:
+        """What of the audience is not known: people, the wedding or the segment."""
         if audience.type is AudienceType.USERS:
-            row = self._database.one(_SQL["known_users"], {"users": list(audience.user_ids)})
-            return row is not None and row["known"] == len(set(audience.user_ids))
+            return self._ids("unknown_users", {"users": list(audience.user_ids)})
         if audience.type is AudienceType.SEGMENT:
-            return self._database.one(_SQL["known_segment"], {"segment_id": audience.segment_id}) is not None
+            known = self._database.one(_SQL["known_segment"], {"segment_id": audience.segment_id})
+            return [] if known else [str(audience.segment_id)]
         if audience.type in (AudienceType.WEDDING, AudienceType.ROLE):
-            return self._database.one(_SQL["known_wedding"], {"wedding_id": audience.wedding_id}) is not None
-        return True
+            known = self._database.one(_SQL["known_wedding"], {"wedding_id": audience.wedding_id})
+            return [] if known else [str(audience.wedding_id)]
+        return []
 
     def addressable(self, audience: Audience, supplier_id: str) -> bool:
         """Whether all of the audience is on weddings that this supplier works on."""

@@ -174,6 +174,11 @@ class PostgresBroadcasts:
             connection.execute(_SQL["release_again"], {"since": since})
             return connection.execute(_SQL["requeue"], {"since": since}).rowcount
 
+    def revive(self, before: datetime) -> int:
+        """Send again what was sent before then and whose broadcast nobody has worked on."""
+        with self._database.transaction() as connection:
+            return connection.execute(_SQL["revive"], {"before": before}).rowcount
+
 
 def _put(connection: Connection[Any], message: Outgoing, due_at: datetime) -> None:
     values = {

@@ -24,10 +24,10 @@ class PostgresConnections:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def pend(self, connection: Connection, now: datetime, expires_at: datetime) -> None:
-        """Note a socket whose token was right."""
+    def pend(self, connection: Connection, now: datetime, expires_at: datetime) -> bool:
+        """Note a socket whose token was right; False when its person is not in the directory."""
         values = {"connection_id": connection.connection_id, "user_id": connection.user_id}
-        self._database.all(_SQL["pend"], values | {"now": now, "expires_at": expires_at})
+        return self._database.one(_SQL["pend"], values | {"now": now, "expires_at": expires_at}) is not None
 
     def activate(self, connection_id: str) -> str | None:
         """Commit that this socket is active."""

@@ -99,7 +99,7 @@ def _reason(row: Row, weddings: set[str | None], users: set[str | None]) -> RowE
 Statement = tuple[str, list[tuple[Any, ...]]]
 _COLUMNS: Final = {
     "import_weddings": ("wedding_id", "name", "starts_at", "time_zone", "status", "guests"),
-    "import_users": ("user_id", "name", "role", "own_role", "tier", "time_zone", "default_zone", "supplier_id"),
+    "import_users": ("user_id", "name", "role", "own_role", "tier", "time_zone", "first_wedding", "supplier_id"),
     "import_team": ("wedding_id", "user_id", "role"),
 }
 
@@ -136,8 +136,8 @@ def _person(row: Row, before: tuple[Any, ...] | None) -> tuple[Any, ...]:
     role = row.role
     if before is not None and not own and before[2] is not None:
         role, own = before[2], before[3]
-    default_zone = before[6] if before is not None else row.wedding_time_zone or "UTC"
-    return (row.user_id, row.name, role, own, row.tier, row.time_zone, default_zone, row.supplier_id)
+    first_wedding = (before[6] if before is not None else None) or row.wedding_id
+    return (row.user_id, row.name, role, own, row.tier, row.time_zone, first_wedding, row.supplier_id)
 
 
 def _run(connection: Connection[Any], query: str, values: list[tuple[Any, ...]]) -> Stored:

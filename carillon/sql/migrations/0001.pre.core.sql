@@ -120,6 +120,8 @@ CREATE TABLE IF NOT EXISTS broadcasts (
 CREATE INDEX IF NOT EXISTS broadcasts_to_expire ON broadcasts (expires_at) WHERE NOT expiry_swept;
 CREATE INDEX IF NOT EXISTS broadcasts_by_wedding ON broadcasts (wedding_id, broadcast_id) WHERE wedding_id IS NOT NULL;
 
+CREATE INDEX IF NOT EXISTS broadcasts_open ON broadcasts (broadcast_id) WHERE state = 0;
+
 CREATE TABLE IF NOT EXISTS idempotency (
     principal    text NOT NULL,
     key          text NOT NULL,
@@ -141,6 +143,7 @@ CREATE TABLE IF NOT EXISTS outbox (
 );
 CREATE INDEX IF NOT EXISTS outbox_waiting ON outbox (due_at) WHERE sent_at IS NULL;
 CREATE INDEX IF NOT EXISTS outbox_by_group ON outbox (group_id, lane, outbox_id) WHERE sent_at IS NULL;
+CREATE INDEX IF NOT EXISTS outbox_by_broadcast ON outbox (broadcast_id);
 CREATE INDEX IF NOT EXISTS outbox_by_age ON outbox (sent_at) WHERE sent_at IS NOT NULL;
 -- One row to lock per (group, lane), so that two tasks cannot overtake each other on the way to the queue.
 CREATE TABLE IF NOT EXISTS outbox_groups (

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from carillon.errors import FrameActionError, RateLimitedError, UnauthenticatedError
+from carillon.errors import FrameActionError, RateLimitedError, UnauthenticatedError, UnknownPersonError
 from carillon.flow.answer import answer
 from carillon.flow.connect import connect, disconnect
 from carillon.model import Connection, Lane
@@ -141,6 +141,12 @@ def test_too_many_new_sockets_a_minute_are_refused(wedding: Wedding) -> None:
     with pytest.raises(RateLimitedError):
         connect("c3", PLANNER, 3, wedding.ports, wedding.world.now)
     assert "c3" not in wedding.world.pending
+
+
+def test_a_person_who_is_not_in_the_directory_is_refused(wedding: Wedding) -> None:
+    with pytest.raises(UnknownPersonError):
+        connect("c1", replace(PLANNER, subject="nobody"), 3, wedding.ports, wedding.world.now)
+    assert wedding.world.pending == {}
 
 
 def test_a_closed_socket_is_forgotten(wedding: Wedding) -> None:

@@ -67,6 +67,9 @@ def test_unknown_audiences_are_refused_and_nothing_is_stored(wedding: Wedding) -
     ):
         with pytest.raises(AudienceError):
             refused(wedding, PLANNER, Lane.NORMAL, audience)
+    many = Audience(AudienceType.USERS, user_ids=("anna", *(f"no{number}" for number in range(900))))
+    with pytest.raises(AudienceError, match="no0, no1, no2, no3, no4 and 895 more"):
+        refused(wedding, PLANNER, Lane.NORMAL, many)
     assert wedding.world.broadcasts == {}
     assert wedding.world.outbox == []
 
