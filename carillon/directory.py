@@ -17,6 +17,8 @@ ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}$"
 """People, weddings, suppliers and segments: safe in a URL, a file name and a queue's group id."""
 _ID: Final = re.compile(ID_PATTERN[:-1] + r"\Z")
 LONGEST_NAME: Final = 200
+JOINERS: Final = "\u200c\u200d"
+"""Invisible by themselves, but part of how Persian and Indic names and families of emoji are written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,9 @@ def is_id(text: str) -> bool:
 
 
 def is_name(text: str) -> bool:
-    """Whether a text may be shown as a name: 1 to 200 characters, none of them invisible to a reader or a store."""
-    return 1 <= len(text) <= LONGEST_NAME and text.strip() != "" and text.isprintable()
+    """Whether a text may be shown as a name: 1 to 200 characters, none of them hiding or turning what others say."""
+    visible = text.replace(JOINERS[0], "").replace(JOINERS[1], "")
+    return len(text) <= LONGEST_NAME and visible.strip() != "" and visible.isprintable()
 
 
 @cache

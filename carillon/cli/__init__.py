@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from carillon.cli import (
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 _COMMANDS: Final = (importing, listening, sending, listing, verifying, tokens, docs)
 _EPILOG: Final = (
     "exit codes: 0 fine, 1 found something (a loss, a bad row), 2 usage, 3 refused by the system, 4 unavailable. "
-    "The system is looked for at --api, CARILLON_API_URL, the running local system's run.json, http://127.0.0.1:8080. "
+    "The system is looked for at --api, CARILLON_API_URL, the running local system's run.json, "
+    "http://127.0.0.1:8080 (or CARILLON_API_PORT). "
     "The token is CARILLON_TOKEN's or, on one machine, the development issuer's."
 )
 
@@ -34,6 +36,7 @@ _EPILOG: Final = (
 def parser() -> argparse.ArgumentParser:
     """The parser with all commands."""
     made = argparse.ArgumentParser(prog="carillon", description="Rings every phone at the wedding.", epilog=_EPILOG)
+    made.add_argument("--version", action="version", version=f"carillon {version('carillon')}")
     made.add_argument("--api", metavar="URL", help="where the HTTP API is")
     commands = made.add_subparsers(required=True, metavar="COMMAND")
     for module in _COMMANDS:
@@ -49,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         api = Api(find(args.api))
         return int(args.run(args, api))
     except CommandError as error:
-        if getattr(args, "json", False):
+        if getattr(args, "json", False) and not getattr(args, "streams", False):
             print(json.dumps(error.to_json(), ensure_ascii=False, indent=2))
         print(f"carillon: {error.code}: {error.message}", file=sys.stderr)
         if error.hint:

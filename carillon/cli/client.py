@@ -28,7 +28,13 @@ DEV_TOKEN: Final = "/dev/token"  # noqa: S105 - an address, no secret
 
 
 def quoted(text: str) -> str:
-    """A part of a path, whatever was typed."""
+    """A part of a path, whatever was typed.
+
+    Raises:
+        CommandError: nothing was typed, which would be another path.
+    """
+    if not text:
+        raise usage("an id cannot be empty")
     return quote(text, safe="")
 
 

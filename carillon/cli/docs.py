@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from carillon.cli.client import Api
 
+_LOCAL: Final = "local.settings:LocalSettings"
 _TYPES: Final = {int: "whole number", float: "number", bool: "true or false", str: "text"}
 
 
@@ -31,7 +32,11 @@ def add(commands: Any) -> None:
     action.add_argument("--check", action="store_true", help="exit 1 if they differ from the code")
     parser.add_argument("--root", type=Path, default=Path(), help="folder that holds docs/")
     parser.add_argument(
-        "--settings", metavar="MODULE:CLASS", action="append", default=[], help="further settings for CONFIG.md"
+        "--settings",
+        metavar="MODULE:CLASS",
+        action="append",
+        default=[],
+        help="settings for CONFIG.md beside the system's own",
     )
     parser.set_defaults(run=run)
 
@@ -41,7 +46,7 @@ def run(args: argparse.Namespace, api: Api) -> int:
     del api
     pages = {
         "docs/ERRORS.md": errors_page(),
-        "docs/CONFIG.md": config_page([*config.ROOMS, *map(_room, args.settings)]),
+        "docs/CONFIG.md": config_page([*config.ROOMS, *_local(args.settings), *map(_room, args.settings)]),
         "docs/PROTOCOL.md": schema.page(),
         "web/client/protocol.schema.json": schema.schema_text(),
     }
@@ -56,6 +61,17 @@ def run(args: argparse.Namespace, api: Api) -> int:
     for path in drifted:
         print(f"{path} differs from the code; run `carillon docs --write`", file=sys.stderr)
     return Exit.FOUND if drifted else Exit.FINE
+
+
+def _local(named: Sequence[str]) -> list[type[Any]]:
+    """The settings of one machine, which are on the page wherever they are at hand."""
+    if _LOCAL in named:
+        return []
+    try:
+        importlib.import_module(_LOCAL.partition(":")[0])
+    except ModuleNotFoundError:
+        return []
+    return [_room(_LOCAL)]
 
 
 def _room(place: str) -> type[Any]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Exit(IntEnum):
@@ -35,3 +39,17 @@ class CommandError(Exception):
 def usage(message: str, hint: str = "") -> CommandError:
     """What was typed cannot be meant."""
     return CommandError(Exit.USAGE, "usage", message, hint)
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """The type of an argument that is a whole number from `least` on."""
+
+    def number(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is no whole number from {least} on")
+        return int(text)
+
+    return number
+
+
+_MOST_DIGITS = 9

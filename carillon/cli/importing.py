@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from carillon.cli import files, show
-from carillon.cli.errors import CommandError, Exit
+from carillon.cli.errors import CommandError, Exit, usage
 from carillon.cli.progress import progress
 from carillon.rows import RowError, Sheet
 
@@ -48,13 +48,25 @@ class Result:
     bad: list[Bad] = field(default_factory=list)
     created: dict[str, int] = field(default_factory=dict)
     updated: dict[str, int] = field(default_factory=dict)
+    weddings: set[str | None] = field(default_factory=set)
+    people: set[str | None] = field(default_factory=set)
+    places: set[tuple[str | None, str | None]] = field(default_factory=set)
+
+    @property
+    def named(self) -> dict[str, int]:
+        """How many weddings, people and places on teams the stored rows are about."""
+        return {
+            "weddings": len(self.weddings - {None}),
+            "people": len(self.people - {None}),
+            "places": sum(None not in place for place in self.places),
+        }
 
 
 def add(commands: Any) -> None:
     """Add the command."""
     text = "import weddings, people and teams; nothing of a bad row is stored, the rest is"
     parser = commands.add_parser("import", help=text, description=text)
-    parser.add_argument("file", metavar="FILE", type=Path, help="CSV or NDJSON; docs/IMPORT.md tells the columns")
+    parser.add_argument("file", metavar="FILE", type=Path, help="CSV or NDJSON; - is the input")
     parser.add_argument("--format", choices=("csv", "ndjson"), help="if the file's name does not say it")
     parser.add_argument("--dry-run", action="store_true", help="check everything, store nothing")
     parser.add_argument("--json", action="store_true", help="for programs")
@@ -77,11 +89,15 @@ def run(args: argparse.Namespace, api: Api) -> int:
             if under_way is not None:
                 under_way.result()
         except CommandError as error:
+            if error.exit_code == Exit.USAGE:
+                raise
             done = f"; {result.stored} rows were stored before" if result.stored and not args.dry_run else ""
             hint = f"{error.hint} Run the same import again: what is stored already stays as it is.".strip()
             raise CommandError(error.exit_code, error.code, error.message + done, hint) from error
+    if not result.rows:
+        raise usage(f"{args.file} holds no rows")
     result.bad.sort(key=lambda bad: bad.line)
-    _show(args, result, sheet)
+    _show(args, result)
     return Exit.FOUND if result.bad else Exit.FINE
 
 
@@ -113,6 +129,11 @@ def _send(chunk: list[Row], args: argparse.Namespace, api: Api, result: Result) 
     )
     result.stored += answer["stored"]
     result.bad += [Bad(chunk[bad["line"] - 1].line, bad["column"], bad["reason"]) for bad in answer["bad"]]
+    refused = {bad["line"] for bad in answer["bad"]}
+    for row in (row for number, row in enumerate(chunk, start=1) if number not in refused):
+        result.weddings.add(row.wedding_id)
+        result.people.add(row.user_id)
+        result.places.add((row.wedding_id, row.user_id))
     for table in ("weddings", "users", "team"):
         result.created[table] = result.created.get(table, 0) + answer[table]["created"]
         result.updated[table] = result.updated.get(table, 0) + answer[table]["updated"]
@@ -134,11 +155,10 @@ def _lines(chunk: list[Row]) -> bytes:
     return b"\n".join(lines)
 
 
-def _show(args: argparse.Namespace, result: Result, sheet: Sheet) -> None:
+def _show(args: argparse.Namespace, result: Result) -> None:
     if args.json:
-        bad = [asdict(one) for one in result.bad]
-        counts = {"weddings": len(sheet.weddings), "people": len(sheet.people), "places": len(sheet.roles)}
-        show.as_json(asdict(result) | {"bad": bad, "dry_run": args.dry_run, "named": counts})
+        told = {name: getattr(result, name) for name in ("rows", "stored", "created", "updated", "named")}
+        show.as_json(told | {"bad": [asdict(one) for one in result.bad], "dry_run": args.dry_run})
         return
     for one in result.bad[:_MOST_SHOWN]:
         column = f"{one.column}: " if one.column else ""
@@ -147,7 +167,7 @@ def _show(args: argparse.Namespace, result: Result, sheet: Sheet) -> None:
         print(f"... and {len(result.bad) - _MOST_SHOWN} more; --json lists all", file=sys.stderr)
     verb = "would be stored" if args.dry_run else "stored"
     print(f"{result.rows} rows: {result.stored} {verb}, {len(result.bad)} bad")
-    print(f"{len(sheet.weddings)} weddings, {len(sheet.people)} people")
+    print(f"{result.named['weddings']} weddings, {result.named['people']} people")
     if not args.dry_run:
         for table in ("weddings", "users", "team"):
             print(f"{table}: {result.created.get(table, 0)} new, {result.updated.get(table, 0)} changed")

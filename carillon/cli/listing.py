@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from carillon.cli import show
 from carillon.cli.client import quoted
-from carillon.cli.errors import Exit, usage
+from carillon.cli.errors import Exit, at_least, usage
 from carillon.model import Kind, Lane, Role, Tier, WeddingStatus
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _list(
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
     if positional:
         parser.add_argument(positional, metavar=positional.upper(), nargs="?" if optional else None)
-    parser.add_argument("--limit", type=int, default=100, help="how many at most (100); 0 for all")
+    parser.add_argument("--limit", type=at_least(0), default=100, help="how many at most (100); 0 for all")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(run=run)
     return parser

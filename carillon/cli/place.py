@@ -1,4 +1,4 @@
-"""Where the system is: what was typed, the environment, what the local system wrote down, or the usual port."""
+"""Where the system is: what was typed, the environment, what the local system wrote down, or its port."""
 
 from __future__ import annotations
 
@@ -32,4 +32,7 @@ def find(given: str | None) -> Place:
         run = json.loads(path.read_text(encoding="utf-8"))
         return Place(str(run["api_url"]).rstrip("/"), str(path), run)
     except (OSError, ValueError, KeyError, TypeError):
-        return Place(DEFAULT_URL, "the usual port")
+        port = os.environ.get("CARILLON_API_PORT", "0")
+        if port in {"", "0"}:
+            return Place(DEFAULT_URL, "the usual port")
+        return Place(f"http://127.0.0.1:{port}", "CARILLON_API_PORT")

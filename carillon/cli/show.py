@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from carillon.cli.errors import usage
+from carillon.directory import JOINERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,7 +37,7 @@ def plain(value: Any) -> str:
     if isinstance(value, list):
         return ",".join(map(plain, value))
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+    return "".join(char if char.isprintable() or char in JOINERS else repr(char)[1:-1] for char in text)
 
 
 def moment(text: str, *, past: bool = False) -> str:

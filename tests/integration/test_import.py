@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,7 +138,11 @@ def test_files_as_programs_and_spreadsheets_write_them(
     ("name", "content", "says"),
     [
         ("x.csv", "wedding_id,nmae\n", "there is no column 'nmae'"),
-        ("x.csv", "", "its first line must name wedding_id or user_id"),
+        ("x.csv", "\n", "its first line must name wedding_id or user_id"),
+        ("x.csv", "", "x.csv holds no rows"),
+        ("x.csv", HEAD, "x.csv holds no rows"),
+        ("x.ndjson", "", "x.ndjson holds no rows"),
+        ("x.ndjson", "\n\n", "x.ndjson holds no rows"),
         ("x.xlsx", "", "neither .csv nor .ndjson"),
     ],
 )
@@ -144,7 +150,9 @@ def test_a_file_that_makes_no_sense_is_a_usage_error(
     write: Callable[..., str], capsys: pytest.CaptureFixture[str], name: str, content: str, says: str, api: Served
 ) -> None:
     assert main(["import", write(name, content)]) == 2
-    assert says in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert says in told
+    assert "stored already" not in told, "nothing was"
 
 
 def test_a_quote_too_many_costs_its_own_row_alone(
@@ -161,6 +169,57 @@ def test_a_quote_too_many_costs_its_own_row_alone(
     ]
     assert "55 rows: 52 stored, 3 bad" in told.out
     assert api.get("/v1/users/di")["name"] == '5" Di'
+
+
+def test_two_quotes_too_many_do_not_take_what_stands_between_them(
+    api: Served, write: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"{W1},ann,Ann,couple", 'W1,,,,bo,"Bo,guest', "W1,,,,cy,Cy,guest", 'W1,,,,di,Di",guest']
+    rows += ['W1,,,,ed,"Ed', 'Long",guest', "W1,,,,flo,Flo,best man"]
+    assert main(["import", write("x.csv", HEAD + "\n".join(rows))]) == 1
+    told = capsys.readouterr()
+    assert [line.partition(":")[0] for line in told.err.splitlines()] == ["line 3", "line 6", "line 8"]
+    assert [user["id"] for user in api.get("/v1/users")["items"]] == ["ann", "cy", "di"]
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.ndjson"])
+def test_another_encoding_is_told_by_line(
+    api: Served, write: Callable[..., str], capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    rows = {
+        "x.csv": "user_id,name,role\nann,Ann,guest\nbo,B\xf6,guest\n",
+        "x.ndjson": '\n{"user_id":"ann","name":"Ann","role":"guest"}\n{"user_id":"bo","name":"B\xf6","role":"guest"}',
+    }
+    assert main(["import", write(name, rows[name].encode("latin-1"))]) == 1
+    assert capsys.readouterr().err == "line 3: is not UTF-8\n"
+    assert [user["id"] for user in api.get("/v1/users")["items"]] == ["ann"]
+
+
+@pytest.mark.parametrize("place", ["-", "/dev/stdin"])
+def test_a_pipe_is_read(api: Served, place: str) -> None:
+    content = HEAD + f"{W1},ann,Ann,couple\n"
+    typed = [sys.executable, "-m", "carillon.cli", "import", place, "--format", "csv"]
+    done = subprocess.run(typed, input=content, text=True, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [user["id"] for user in api.get("/v1/users")["items"]] == ["ann"]
+
+
+def test_only_what_was_stored_is_counted(
+    api: Served, write: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write("x.csv", HEAD + f"{W1},ann,Ann,couple\nW404,,,,bo,Bo,guest\nW1,,,,ed,Ed,best man\n")
+    for typed in (["--dry-run"], []):
+        assert main(["import", path, *typed]) == 1
+        assert "1 weddings, 1 people" in capsys.readouterr().out
+    assert main(["import", path, "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["named"] == {"weddings": 1, "people": 1, "places": 1}
+
+
+def test_who_comes_later_lives_where_the_wedding_is_too(api: Served, write: Callable[..., str]) -> None:
+    assert main(["import", write("x.csv", HEAD + f"{W1},ann,Ann,couple\n")]) == 0
+    assert main(["import", write("y.csv", "wedding_id,user_id,name,role\nW1,bo,Bo,guest\n,cy,Cy,guest\n")]) == 0
+    zones = {user["id"]: user["time_zone"] for user in api.get("/v1/users")["items"]}
+    assert zones == {"ann": "Europe/Lisbon", "bo": "Europe/Lisbon", "cy": "UTC"}
 
 
 def test_a_missing_file_is_a_usage_error(api: Served, capsys: pytest.CaptureFixture[str]) -> None:

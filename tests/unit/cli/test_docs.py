@@ -12,13 +12,12 @@ if TYPE_CHECKING:
     import pytest
 
 ROOT = Path(__file__).parents[3]
-LOCAL = ["--settings", "local.settings:LocalSettings"]
 
 
 def test_the_pages_in_the_repository_have_not_drifted() -> None:
-    assert main(["docs", "--check", "--root", str(ROOT), *LOCAL]) == 0, (
-        "run `carillon docs --write --settings local.settings:LocalSettings`"
-    )
+    assert main(["docs", "--check", "--root", str(ROOT)]) == 0, "run `carillon docs --write`"
+    named = ["--settings", "local.settings:LocalSettings"]
+    assert main(["docs", "--check", "--root", str(ROOT), *named]) == 0, "to name them changes nothing"
 
 
 def test_a_page_that_drifted_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

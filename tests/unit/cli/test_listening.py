@@ -12,6 +12,7 @@ import pytest
 from carillon.cli import main
 from carillon.model import Kind, Lane
 from carillon.protocol.server_frames import EventFrame
+from tests.integration.fake_inbox import token
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,3 +121,68 @@ def test_the_address_is_the_local_system_s_own(tmp_path: Path, monkeypatch: pyte
 def test_without_an_address_the_api_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["listen", "--user", "ann"]) == 4
     assert "does not answer" in capsys.readouterr().err
+
+
+def test_somebody_else_s_token_is_a_usage_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CARILLON_TOKEN", token("bo"))
+    assert main(LISTEN) == 2
+    assert "CARILLON_TOKEN is the token of 'bo', not of 'ann'" in capsys.readouterr().err
+    monkeypatch.setenv("CARILLON_TOKEN", token("ann"))
+    assert main(LISTEN) == 0
+
+
+@pytest.mark.parametrize("url", ["http://x", "x", "ws://", "ws://[", "ws://x:port"])
+def test_what_is_no_websocket_is_a_usage_error(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["listen", "--user", "ann", "--websocket", url]) == 2
+    assert "is no WebSocket URL" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{half",
+        b"\xff",
+        b'{"epoch": "e", "offsets": {"high": 1e999}}',
+        b'{"epoch": "e", "offsets": {"low": -1}}',
+    ],
+)
+def test_a_file_that_holds_no_position_is_left_alone(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "ann.json"
+    path.write_bytes(content)
+    assert main([*LISTEN, "--state", str(path)]) == 2
+    assert f"--state: {path} holds no position" in capsys.readouterr().err
+    assert path.read_bytes() == content
+
+
+def test_a_place_that_keeps_no_position_is_told_before_anything_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for path in (tmp_path / "nowhere" / "ann.json", tmp_path):
+        assert main([*LISTEN, "--state", str(path)]) == 2
+        told = capsys.readouterr()
+        assert f"--state: {path} cannot be written" in told.err
+        assert told.out == ""
+
+
+def test_a_disk_that_fills_up_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("carillon.client.StateFile.save", full)
+    assert main([*LISTEN, "--state", str(tmp_path / "ann.json")]) == 2
+    assert "cannot be written: No space left on device" in capsys.readouterr().err
+
+
+def test_errors_stay_out_of_the_events(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["listen", "--user", "ann", "--json"]) == 4
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "does not answer" in told.err

@@ -24,7 +24,7 @@ NOWHERE = "http://127.0.0.1:1"
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("CARILLON_API_URL", "CARILLON_TOKEN", "CARILLON_DATA_DIR"):
+    for name in ("CARILLON_API_URL", "CARILLON_TOKEN", "CARILLON_DATA_DIR", "CARILLON_API_PORT"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -50,6 +50,9 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
         ["send", "--name", "x", "--priority", "urgent", "--everyone"],
         ["docs"],
         ["preferences"],
+        ["weddings", "--limit", "-1"],
+        ["users", "--limit", "many"],
+        ["listen", "--user", "ann", "--count", "0"],
     ],
 )
 def test_what_cannot_be_meant_is_a_usage_error(typed: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,6 +76,9 @@ def test_what_cannot_be_meant_is_a_usage_error(typed: list[str], capsys: pytest.
         (["send", "--name", "x", "--everyone", "--send-at", "tomorrow"], "'tomorrow' is no time"),
         (["send", "--name", "x", "--everyone", "--send-at", "2027-06-12T15:00"], "has no offset"),
         (["verify", "--since", "yesterday"], "'yesterday' is no time"),
+        (["weddings", ""], "an id cannot be empty"),
+        (["status", ""], "an id cannot be empty"),
+        (["preferences", "get", ""], "an id cannot be empty"),
         (["erase", "ann"], "erasing ann cannot be taken back"),
     ],
 )
@@ -81,6 +87,13 @@ def test_mistakes_are_caught_before_anything_is_sent(
 ) -> None:
     assert main(["--api", NOWHERE, *typed]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert re.fullmatch(r"carillon \d+\.\d+\.\d+\n", capsys.readouterr().out)
 
 
 def test_a_system_that_is_away_is_told_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
@@ -110,6 +123,10 @@ def test_the_system_is_found_where_it_was_said(monkeypatch: pytest.MonkeyPatch, 
     assert (find(None).url, find(None).run["ws_url"]) == ("http://127.0.0.1:5", "ws://x")
     run.write_text("{half")
     assert find(None).url == "http://127.0.0.1:8080"
+    monkeypatch.setenv("CARILLON_API_PORT", "0")
+    assert find(None).url == "http://127.0.0.1:8080", "any free port: only run.json would know"
+    monkeypatch.setenv("CARILLON_API_PORT", "9090")
+    assert find(None).url == "http://127.0.0.1:9090"
     monkeypatch.setenv("CARILLON_API_URL", "http://127.0.0.1:6/")
     assert find(None).url == "http://127.0.0.1:6"
     assert find("http://127.0.0.1:7/").url == "http://127.0.0.1:7"
@@ -125,6 +142,11 @@ def test_a_time_with_an_offset_stays_as_it_was_said() -> None:
     assert show.moment("2027-06-12T15:00:00+02:00") == "2027-06-12T15:00:00+02:00"
     with pytest.raises(CommandError):
         show.moment("10 minutes")
+
+
+def test_names_keep_the_joiners_that_they_are_written_with(capsys: pytest.CaptureFixture[str]) -> None:
+    show.table([{"name": "\u0645\u06cc\u200c\u0646\u0627\u202e"}], ("name",))
+    assert capsys.readouterr().out.splitlines()[1] == "\u0645\u06cc\u200c\u0646\u0627\\u202e"
 
 
 def test_columns_are_aligned_and_cannot_play_with_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,6 +165,11 @@ def test_progress_is_a_bar_on_a_terminal_and_lines_elsewhere(
     with progress("import x", 10, quiet=False) as advance:
         advance(10)
     assert "10/10 lines" in capsys.readouterr().err
+    with progress("import x", 10, quiet=True) as advance:
+        advance(10)
+    with progress("import -", None, quiet=False) as advance:
+        advance(10)
+    assert "10 lines" in capsys.readouterr().err
     with progress("import x", 10, quiet=True) as advance:
         advance(10)
     assert capsys.readouterr().err == ""

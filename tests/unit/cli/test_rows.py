@@ -41,6 +41,24 @@ def refusal(*rows: dict[str, Any]) -> tuple[str, str]:
     return caught.value.column, caught.value.reason
 
 
+@pytest.mark.parametrize(
+    "name", ["\u0645\u06cc\u200c\u0646\u0627", "\u0915\u094d\u200d\u0937", "\U0001f468\u200d\U0001f469\u200d\U0001f467"]
+)
+def test_names_may_be_joined(name: str) -> None:
+    assert read(WHOLE | {"name": name})[0].name == name
+
+
+@pytest.mark.parametrize(
+    "sign", [*"\x00\x1b\n\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200b\u200e\ufeff\ud800"]
+)
+def test_names_hide_nothing(sign: str) -> None:
+    assert refusal(WHOLE | {"name": f"A{sign}nn"})[0] == "name"
+
+
+def test_joiners_alone_are_no_name() -> None:
+    assert refusal(WHOLE | {"name": "\u200d\u200c"})[0] == "name"
+
+
 def test_a_whole_row_is_read() -> None:
     assert read(WHOLE) == [
         Row(
