@@ -47,23 +47,5 @@ SELECT page.*, b.name, b.kind, b.data, b.created_at, b.expires_at, b.wedding_id,
  LIMIT %(limit)s
 
 -- ack --
-WITH wanted AS (
-    SELECT c.user_id, w.lane, w.upto
-      FROM connections c, unnest(%(lanes)s::smallint[], %(offsets)s::bigint[]) AS w (lane, upto)
-     WHERE c.connection_id = %(connection_id)s
-       AND %(epoch)s = (SELECT value FROM meta WHERE key = 'inbox_epoch')),
-heads AS MATERIALIZED (
-    SELECT h.user_id, h.lane, h.acked AS was, least(h.head, greatest(h.acked, w.upto)) AS upto
-      FROM inbox_heads h JOIN wanted w USING (user_id, lane)
-     ORDER BY h.user_id, h.lane
-       FOR UPDATE OF h),
-moved AS (
-    UPDATE inbox_heads h SET acked = heads.upto FROM heads
-     WHERE h.user_id = heads.user_id AND h.lane = heads.lane AND heads.upto > heads.was),
-got AS (
-    UPDATE deliveries d SET status = 4, delivered_at = %(now)s FROM heads
-     WHERE d.user_id = heads.user_id AND d.lane = heads.lane
-       AND d.stream_offset > heads.was AND d.stream_offset <= heads.upto AND d.status IN (2, 3, 6))
-SELECT c.user_id, heads.lane, heads.upto
-  FROM connections c LEFT JOIN heads ON heads.user_id = c.user_id
- WHERE c.connection_id = %(connection_id)s
+SELECT acked_lane AS lane, acked_upto AS upto
+  FROM ack_inbox(%(connection_id)s, %(epoch)s, %(lanes)s::smallint[], %(offsets)s::bigint[], %(now)s)
