@@ -48,8 +48,20 @@ def install(app: FastAPI) -> None:
         schemas |= problem.pop("$defs", {}) | {"Problem": problem}
         for name in EXAMPLES.keys() & schemas.keys():
             schemas[name]["examples"] = [EXAMPLES[name]]
+        _show_answers(schema, schemas)
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
         return schema
 
     app.openapi = document  # type: ignore[method-assign]
+
+
+def _show_answers(schema: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Put each answer's example beside it too: many tools look nowhere else."""
+    operations = (operation for methods in schema["paths"].values() for operation in methods.values())
+    for operation in operations:
+        for answer in operation["responses"].values():
+            for media in answer.get("content", {}).values():
+                shown = schemas.get(media.get("schema", {}).get("$ref", "").rpartition("/")[2], {}).get("examples")
+                if shown and not {"example", "examples"} & media.keys():
+                    media["example"] = shown[0]

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import html
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 
-from carillon.errors import every_error
+from api import reference
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -42,37 +41,28 @@ def install(app: FastAPI, serving: Services, *, token_url: str) -> None:
     @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
         """All operations on one page; `/openapi.json` says the same to programs."""
-        return HTMLResponse(_docs_page(app.openapi()))
+        return HTMLResponse(reference.operations_page(app.openapi()))
+
+    @app.get(reference.STYLE_PATH, include_in_schema=False)
+    def style() -> Response:
+        """What the pages for people look like."""
+        return Response(reference.STYLE, media_type="text/css")
 
     @app.get("/errors", include_in_schema=False)
     def errors() -> HTMLResponse:
         """The codes of all errors, where a problem document's `type` points."""
-        return HTMLResponse(_error_page())
+        return HTMLResponse(reference.errors_page())
+
+    first = "/console/" if (WEB / "console").is_dir() else "/docs"
+
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+    def root() -> RedirectResponse:
+        """Whoever types the address alone wants the console."""
+        return RedirectResponse(first)
 
     for name in ("console", "client"):
         if (WEB / name).is_dir():
             app.mount(f"/{name}", StaticFiles(directory=WEB / name, html=True), name=name)
-
-
-def _docs_page(document: dict[str, Any]) -> str:
-    rows = "".join(
-        f"<tr><td><code>{method.upper()}</code></td><td><code>{html.escape(path)}</code></td>"
-        f"<td>{html.escape(operation.get('description', ''))}</td></tr>"
-        for path, operations in document["paths"].items()
-        for method, operation in operations.items()
-    )
-    return (
-        '<!doctype html><html lang="en"><title>Carillon: HTTP API</title><h1>HTTP API</h1>'
-        f'<p><a href="/openapi.json">openapi.json</a>, <a href="/errors">errors</a></p><table>{rows}</table></html>'
-    )
-
-
-def _error_page() -> str:
-    rows = "".join(
-        f'<dt id="{error.code}"><b>{error.code}</b> ({error.status})</dt><dd>{html.escape(error.__doc__ or "")}</dd>'
-        for error in every_error()
-    )
-    return f'<!doctype html><html lang="en"><title>Carillon: errors</title><h1>Errors</h1><dl>{rows}</dl></html>'
 
 
 class Headers:
@@ -93,7 +83,7 @@ class Headers:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        page = scope["path"].startswith(("/console", "/client"))
+        page = scope["path"].startswith(("/console", "/client", "/docs", "/errors"))
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

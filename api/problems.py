@@ -95,9 +95,17 @@ async def _on_validation(request: Request, error: Exception) -> JSONResponse:
         {"pointer": _sendable(_pointer(found["loc"])), "detail": _sendable(_detail(found))}
         for found in error.errors()[:_MOST_ERRORS]
     ]
+    if isinstance(error.body, bytes) and _is_body(error):
+        kind = request.headers.get("content-type", "")[:80] or "no content type at all"
+        errors = [{"pointer": "/", "detail": f"takes application/json; this came as {_sendable(kind)}"}]
     first = errors[0]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return answer(InvalidInputError(f"{first['pointer']}: {first['detail']}{more}", errors=errors), request.url.path)
+
+
+def _is_body(error: RequestValidationError) -> bool:
+    """Whether the body as a whole is what is wrong: the framework reads it only when its type says JSON."""
+    return any(found["loc"] == ("body",) for found in error.errors())
 
 
 def _pointer(loc: tuple[int | str, ...]) -> str:

@@ -88,6 +88,10 @@ async def healthz() -> Healthy:
     return Healthy(status="ok")
 
 
+# Load balancers and monitors often ask without wanting the body.
+router.add_api_route("/healthz", healthz, methods=["HEAD"], include_in_schema=False)
+
+
 class Component(Out):
     """One component's state."""
 
@@ -120,6 +124,9 @@ def readyz(request: Request, serving: Serving) -> Ready | JSONResponse:
     states = {name: component.model_dump() for name, component in components.items()}
     body = document(error, request.url.path) | {"ready": False, "components": states}
     return JSONResponse(body, error.status, {"Retry-After": "1"}, MEDIA_TYPE)
+
+
+router.add_api_route("/readyz", readyz, methods=["HEAD"], response_model=Ready, include_in_schema=False)
 
 
 def _probes(serving: "Services") -> "dict[str, Probe]":

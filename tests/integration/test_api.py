@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
+import re
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -689,7 +691,42 @@ def test_error_codes_have_a_page(api: Served) -> None:
     kind = api.call("GET", "/v1/nothing").json()["type"]
     page, _, anchor = kind.partition("#")
     assert f'id="{anchor}"' in api.client.get(page).text
-    assert "/v1/broadcasts" in api.client.get("/docs").text
+
+
+def test_the_operations_have_a_page_that_loads_nothing_from_elsewhere(api: Served) -> None:
+    answer = api.client.get("/docs")
+    page = html.unescape(answer.text)
+    for path, methods in api.client.get("/openapi.json").json()["paths"].items():
+        for method, operation in methods.items():
+            assert f"{method.upper()}</b><code>{path}</code><span>{operation['summary']}</span>" in page
+    assert '"ceremony": "15:30"' in page, "a request's example"
+    assert '"state": "processed"' in page, "an answer's example"
+    assert "<code>Idempotency-Key</code>" in page
+    assert '<a href="/errors#audience.unknown">' in page
+    assert not re.search(r'(src|href)="(?![/#])|<script|style=', answer.text)
+    assert "style-src 'self'" in answer.headers["content-security-policy"]
+    (style,) = re.findall(r'rel="stylesheet" href="([^"]+)"', answer.text)
+    styled = api.client.get(style)
+    assert (styled.status_code, styled.headers["content-type"]) == (200, "text/css; charset=utf-8")
+
+
+def test_the_address_alone_leads_to_the_console(api: Served) -> None:
+    for method in ("GET", "HEAD"):
+        answer = api.client.request(method, "/")
+        assert (answer.status_code, answer.headers["location"]) == (307, "/console/")
+
+
+def test_health_can_be_asked_without_the_body(api: Served) -> None:
+    for path in ("/healthz", "/readyz"):
+        answer = api.client.head(path)
+        assert (answer.status_code, answer.content) == (200, b"")
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/xml"])
+def test_a_body_of_another_type_is_told_what_is_taken(api: Served, kind: str) -> None:
+    answer = api.call("POST", "/v1/broadcasts", content=json.dumps(PLAIN), headers={"Content-Type": kind})
+    assert f"takes application/json; this came as {kind}" in problem(answer, 422, "input.invalid")["detail"]
+    assert stored(api) == 0
 
 
 def test_other_origins_are_let_in_only_when_they_are_named(fresh_postgres: str) -> None:
