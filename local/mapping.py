@@ -36,6 +36,8 @@ WAIT_S = 1
 """One long poll. Short, because a poll whose process is killed can still take a message from the queue, which then
 comes back after its visibility timeout alone; and because stopping waits for the poll."""
 MAX_BACK_OFF_S = 1.0
+NICENESS = {"normal": 3, "low": 10}
+"""In AWS each lane has machines of its own. Here they share this one's cores, and a flood yields to what is urgent."""
 HEARTBEAT_S = 0.5
 
 
@@ -223,6 +225,7 @@ def main() -> None:
     parser.add_argument("--config", required=True, type=Path, help="the file with the mappings")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", stream=sys.stderr)
+    os.nice(NICENESS.get(arguments.lane, 0))
     asyncio.run(serve(load(arguments.config, arguments.lane)))
 
 
