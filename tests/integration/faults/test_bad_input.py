@@ -129,6 +129,7 @@ def open_socket(stage: Stage, token: str, **more: Any) -> ClientConnection:
 
 def test_no_socket_without_a_right_token(stage: Stage) -> None:
     issuer = stage.system.issuer
+    stage.people_once({"intruder": "guest"})
     bad = ["nonsense", issuer.token("intruder", ttl_s=-60), issuer.token("intruder")[:-6] + "AAAAAA"]
     for token in bad:
         with pytest.raises(InvalidStatus) as refused:
@@ -175,6 +176,7 @@ def test_a_bad_frame_gets_an_error_and_the_socket_stays(stage: Stage, frame: Any
 
 def test_a_token_of_another_person_refreshes_nothing(stage: Stage) -> None:
     issuer = stage.system.issuer
+    stage.people_once({"bea": "guest", "carl": "guest"})
     with open_socket(stage, issuer.token("bea")) as socket:
         socket.send(json.dumps({"id": 5, "action": "refresh", "token": issuer.token("carl")}))
         answer = json.loads(socket.recv(10))
@@ -184,6 +186,7 @@ def test_a_token_of_another_person_refreshes_nothing(stage: Stage) -> None:
 @pytest.mark.parametrize("pieces", [["x" * 33 * KB], ["x" * 30 * KB] * 5], ids=["frame", "message"])
 def test_what_is_too_large_closes_the_socket(stage: Stage, pieces: list[str]) -> None:
     """32 KB a frame, 128 KB a message, as at API Gateway."""
+    stage.people_once({"bea": "guest"})
     with nothing_stored(stage), open_socket(stage, stage.system.issuer.token("bea")) as socket:
         with contextlib.suppress(ConnectionClosed):
             socket.send(iter(pieces) if len(pieces) > 1 else pieces[0])

@@ -21,6 +21,7 @@ ESCALATE_S = 5
 
 
 def test_a_socket_whose_token_ended_is_told_and_closed(stage: Stage) -> None:
+    stage.people_once({"dora": "guest"})
     with open_socket(stage, stage.system.issuer.token("dora", ttl_s=2)) as socket:
         socket.send(json.dumps({"id": 1, "action": "subscribe", "channel": "inbox"}))
         assert json.loads(socket.recv(10))["type"] == "subscribed"
@@ -33,6 +34,7 @@ def test_a_socket_whose_token_ended_is_told_and_closed(stage: Stage) -> None:
 
 def test_a_socket_that_got_a_new_token_lives_on(stage: Stage) -> None:
     issuer = stage.system.issuer
+    stage.people_once({"dora": "guest"})
     with open_socket(stage, issuer.token("dora", ttl_s=2)) as socket:
         socket.send(json.dumps({"id": 1, "action": "subscribe", "channel": "inbox"}))
         assert json.loads(socket.recv(10))["type"] == "subscribed"

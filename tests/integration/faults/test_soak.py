@@ -44,7 +44,7 @@ def test_clients_that_come_and_go_miss_nothing(stage: Stage, clients: int, secon
     phones = {phone.user_id: phone for phone in stage.fleet.online(users)}
     second_devices: list[Phone] = []
     chance = random.Random(7)
-    stage.gateway_faults(seed=3, lost_disconnect_share=0.3, gone_after_open_ms=20)
+    stage.gateway_faults(seed=3, lost_disconnect_share=0.3)
     with Sender(stage, weddings, LANES) as sender:
         sender.start(pause_s=0.1)
         for _ in ticks(seconds, every_s=0.5 / clients**0.5):
@@ -73,6 +73,7 @@ def test_clients_that_come_and_go_miss_nothing(stage: Stage, clients: int, secon
                 for phone in second_devices
                 if not stands_at_the_end(phone, ends[phone.user_id])
             ]
+            + [stage.struck()]
         ),
     )
     assert [fault for phone in second_devices for fault in phone.faults()] == []
