@@ -17,7 +17,7 @@ from carillon.cli.progress import progress
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMMANDS = re.findall(r"^    (\w+)  ", parser().format_help(), re.MULTILINE)
+COMMANDS = re.findall(r"^    (\w+)(?:  |$)", parser().format_help(), re.MULTILINE)
 NOWHERE = "http://127.0.0.1:1"
 
 
