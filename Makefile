@@ -4,7 +4,7 @@
 PYTHON := .venv/bin/python
 PYTEST := $(PYTHON) -m pytest
 # The benches take N, RATE and SECONDS: make bench-fanout N=10000
-BENCH = $(if $(N),--connections $(N)) $(if $(RATE),--rate $(RATE)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+BENCH = $(if $(N),--n $(N)) $(if $(RATE),--rate $(RATE)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 SETTINGS := --settings local.settings:LocalSettings
 # Integration tests that run the product in the tests' own process, so that coverage sees it.
 IN_PROCESS := $(addprefix tests/integration/,test_cli.py test_clients.py test_import.py test_listen.py)

@@ -152,7 +152,7 @@ async def measure(ready: dict[str, Any], arguments: argparse.Namespace) -> dict[
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--connections", type=int, default=5000)
+    parser.add_argument("--n", dest="connections", type=int, default=5000, help="connections")
     parser.add_argument("--rounds", type=int, default=10, help="posts to each connection")
     parser.add_argument("--posters", type=int, default=64, help="keep-alive connections that post")
     parser.add_argument("--idle-s", type=float, default=5.0)

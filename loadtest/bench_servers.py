@@ -167,7 +167,7 @@ def measure_server(name: str, arguments: argparse.Namespace) -> dict[str, float]
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--connections", type=int, default=5000)
+    parser.add_argument("--n", dest="connections", type=int, default=5000, help="connections")
     parser.add_argument("--rounds", type=int, default=7, help="fan-outs per server; the median counts")
     parser.add_argument("--serve", choices=sorted(SERVERS), help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -192,3 +193,28 @@ def test_minutes_are_counted_whole() -> None:
     assert per_minute([0.5 * number for number in range(301)]) == [120, 120]
     assert per_minute([float(number) for number in range(31)]) == [62]
     assert per_minute([]) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "variables"),
+    [
+        ("bench-latency", "RATE=1 SECONDS=2"),
+        ("bench-sustain", "RATE=1 SECONDS=2"),
+        ("bench-fanout", "N=3"),
+        ("bench-connect", "N=3 RATE=1 SECONDS=2"),
+        ("bench-lanes", "N=3"),
+        ("bench-servers", "N=3"),
+        ("bench-post", "SECONDS=2"),
+    ],
+)
+def test_every_bench_takes_what_make_passes_to_it(target: str, variables: str) -> None:
+    root = Path(__file__).parents[2]
+    dry = ["make", "--no-print-directory", "-n", target, *variables.split()]
+    printed = subprocess.run(dry, cwd=root, capture_output=True, text=True, check=True).stdout
+    (command,) = [line for line in printed.splitlines() if "loadtest." in line]
+    module = command.split("-m ")[1].split()[0]
+    helped = [sys.executable, "-m", module, "--help"]
+    known = subprocess.run(helped, cwd=root, capture_output=True, text=True, check=True).stdout
+    passed = re.findall(r"--[a-z]+", command)
+    assert len(passed) == len(variables.split())
+    assert all(re.search(rf"{option}\b", known) for option in passed)
