@@ -11,21 +11,9 @@ import random
 from pathlib import Path
 from typing import Final
 
+from carillon.rows import COLUMNS
+
 FOLDER: Final = Path(__file__).resolve().parent
-COLUMNS: Final = (
-    "wedding_id",
-    "wedding_name",
-    "starts_at",
-    "wedding_time_zone",
-    "status",
-    "guests",
-    "user_id",
-    "name",
-    "role",
-    "tier",
-    "time_zone",
-    "supplier_id",
-)
 DAY: Final = "2027-06-12"
 PLACES: Final = (
     ("Europe/Lisbon", 5),

@@ -13,7 +13,7 @@ from loadtest import options
 from loadtest.ramp import highest
 from loadtest.report import finish
 from loadtest.running import target
-from loadtest.teams import CONNECT_TIMEOUT_S, LANES, MIXED, Run, Teams, run, warm_up
+from loadtest.teams import Run, add_options, connected, run
 
 if TYPE_CHECKING:
     import argparse
@@ -25,11 +25,7 @@ if TYPE_CHECKING:
 def main() -> int:
     """Run the command."""
     parser = options.parser(__doc__)
-    parser.add_argument("--rate", type=float, default=10.0, help="broadcasts a second")
-    parser.add_argument("--seconds", type=float, default=30.0, help="how long they are sent")
-    parser.add_argument("--teams", type=int, default=20, help="weddings")
-    parser.add_argument("--team-size", type=int, default=50, help="connected people of each")
-    parser.add_argument("--priority", choices=[MIXED, *LANES], default=MIXED)
+    add_options(parser, seconds=30.0)
     parser.add_argument("--ramp", action="store_true", help="look for the highest rate that is sustained")
     arguments = parser.parse_args()
     with target(arguments) as system, options.fleet(system, arguments) as clients:
@@ -37,10 +33,7 @@ def main() -> int:
 
 
 def _measure(system: Target, clients: Clients, arguments: argparse.Namespace) -> int:
-    teams = Teams(arguments.teams, arguments.team_size)
-    teams.store(system)
-    clients.connect(teams.people, timeout_s=CONNECT_TIMEOUT_S)
-    warm_up(system, teams, clients)
+    teams = connected(system, clients, arguments)
 
     def measure(rate: float, seconds: float) -> Run:
         return run(system, clients, teams.orders(rate, seconds, arguments.priority))

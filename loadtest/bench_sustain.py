@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from loadtest import options
 from loadtest.report import finish
 from loadtest.running import target
-from loadtest.teams import CONNECT_TIMEOUT_S, LANES, MIXED, Teams, run, warm_up
+from loadtest.teams import add_options, connected, run
 
 if TYPE_CHECKING:
     import argparse
@@ -25,21 +25,14 @@ MINUTE_S = 60.0
 def main() -> int:
     """Run the command."""
     parser = options.parser(__doc__)
-    parser.add_argument("--rate", type=float, default=10.0, help="broadcasts a second")
-    parser.add_argument("--seconds", type=float, default=300.0, help="how long they are sent")
-    parser.add_argument("--teams", type=int, default=20, help="weddings")
-    parser.add_argument("--team-size", type=int, default=50, help="connected people of each")
-    parser.add_argument("--priority", choices=[MIXED, *LANES], default=MIXED)
+    add_options(parser, seconds=300.0)
     arguments = parser.parse_args()
     with target(arguments) as system, options.fleet(system, arguments) as clients:
         return _measure(system, clients, arguments)
 
 
 def _measure(system: Target, clients: Clients, arguments: argparse.Namespace) -> int:
-    teams = Teams(arguments.teams, arguments.team_size)
-    teams.store(system)
-    clients.connect(teams.people, timeout_s=CONNECT_TIMEOUT_S)
-    warm_up(system, teams, clients)
+    teams = connected(system, clients, arguments)
     one = run(system, clients, teams.orders(arguments.rate, arguments.seconds, arguments.priority))
     minutes = per_minute(sorted(at for got in one.receipts.by_event.values() for at in got.values()))
     result = {

@@ -14,6 +14,7 @@ from loadtest.seed import store, team, wedding_rows
 from loadtest.sender import Sender, order
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
 
     from loadtest.clients import Clients, Receipts
@@ -128,3 +129,21 @@ def run(target: Target, clients: Clients, orders: Sequence[Order]) -> Run:
 
 def _progress(done: int, of: int, received: int) -> None:
     say(f"{done} of {of} accepted, {received} received")
+
+
+def add_options(parser: argparse.ArgumentParser, *, seconds: float) -> None:
+    """The options of a bench that sends to teams at a steady rate, by default for `seconds`."""
+    parser.add_argument("--rate", type=float, default=10.0, help="broadcasts a second")
+    parser.add_argument("--seconds", type=float, default=seconds, help="how long they are sent")
+    parser.add_argument("--teams", type=int, default=20, help="weddings")
+    parser.add_argument("--team-size", type=int, default=50, help="connected people of each")
+    parser.add_argument("--priority", choices=[MIXED, *LANES], default=MIXED)
+
+
+def connected(system: Target, clients: Clients, arguments: argparse.Namespace) -> Teams:
+    """The teams that these options ask for: in the directory, connected, and warm."""
+    teams = Teams(arguments.teams, arguments.team_size)
+    teams.store(system)
+    clients.connect(teams.people, timeout_s=CONNECT_TIMEOUT_S)
+    warm_up(system, teams, clients)
+    return teams

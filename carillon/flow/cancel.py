@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from carillon.errors import ForbiddenError, NotFoundError
 from carillon.flow import outbox
-from carillon.model import RETRACTED, Audience, AudienceType, Broadcast, Kind, Lane
-from carillon.names import Scope
+from carillon.flow.rights import require_scopes
+from carillon.model import RETRACTED, Audience, AudienceType, Broadcast, Kind
 from carillon.policy import messages
 from carillon.ports import Outgoing
 
@@ -58,9 +58,6 @@ def cancel(broadcast_id: str, principal: Principal, ports: Ports, now: datetime)
 
 
 def _authorize(broadcast: Broadcast, principal: Principal) -> None:
-    needed = {Scope.BROADCAST_WRITE} | ({Scope.BROADCAST_CRITICAL} if broadcast.lane is Lane.CRITICAL else set())
-    missing = sorted(needed - principal.scopes)
-    if missing:
-        raise ForbiddenError(f"the token lacks the scope {' and '.join(missing)}", missing=missing)
+    require_scopes(principal, broadcast.lane)
     if principal.supplier_id is not None and principal.supplier_id != broadcast.supplier_id:
         raise ForbiddenError("a supplier may only cancel its own broadcasts")

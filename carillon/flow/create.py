@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from carillon.errors import AudienceError, ForbiddenError, ForeignWeddingError
+from carillon.errors import AudienceError, ForeignWeddingError
 from carillon.flow import outbox
-from carillon.model import Broadcast, Lane
-from carillon.names import Metric, Scope
+from carillon.flow.rights import require_scopes
+from carillon.model import Broadcast
+from carillon.names import Metric
 from carillon.policy import messages
 from carillon.ports import Outgoing
 
@@ -73,10 +74,7 @@ def authorize(draft: Draft, principal: Principal, ports: Ports) -> None:
     Raises:
         ForbiddenError, ForeignWeddingError, AudienceError: as `create`.
     """
-    needed = {Scope.BROADCAST_WRITE} | ({Scope.BROADCAST_CRITICAL} if draft.lane is Lane.CRITICAL else set())
-    missing = sorted(needed - principal.scopes)
-    if missing:
-        raise ForbiddenError(f"the token lacks the scope {' and '.join(missing)}", missing=missing)
+    require_scopes(principal, draft.lane)
     supplier = principal.supplier_id
     if supplier is not None and not ports.audiences.addressable(draft.audience, supplier):
         raise ForeignWeddingError(

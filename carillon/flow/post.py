@@ -9,10 +9,10 @@ from carillon.names import Metric
 from carillon.policy.lanes import LANES
 from carillon.ports import Post
 from carillon.protocol.frames import event_renderer
+from carillon.protocol.moments import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
 
     from carillon.flow.tally import Tally
     from carillon.model import Broadcast, Connection, Delivery
@@ -65,15 +65,11 @@ def as_event(broadcast: Broadcast) -> Event:
         event_id=broadcast.broadcast_id,
         name=broadcast.name,
         kind=broadcast.kind,
-        ts=_milliseconds(broadcast.created_at),
-        expires_at=None if expires_at is None else _milliseconds(expires_at),
+        ts=milliseconds(broadcast.created_at),
+        expires_at=None if expires_at is None else milliseconds(expires_at),
         data=broadcast.data,
         wedding_id=broadcast.audience.wedding_id,
     )
-
-
-def _milliseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
 
 
 def measure(broadcast: Broadcast, tally: Tally, ports: Ports) -> None:

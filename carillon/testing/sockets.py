@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from carillon.model import BroadcastState, Connection, Event, Lane, Status
 from carillon.policy.messages import deduplication_id
 from carillon.ports import Head, Lease, Message, PostReport
+from carillon.protocol.moments import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -146,8 +147,8 @@ class MemoryInbox:
             event_id=row.broadcast_id,
             name=broadcast.name,
             kind=broadcast.kind,
-            ts=int(broadcast.created_at.timestamp() * 1000),
-            expires_at=int(expires_at.timestamp() * 1000) if expires_at else None,
+            ts=milliseconds(broadcast.created_at),
+            expires_at=milliseconds(expires_at) if expires_at else None,
             data=broadcast.data,
             wedding_id=broadcast.audience.wedding_id,
             attempt=max(1, broadcast.escalations),

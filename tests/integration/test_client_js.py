@@ -7,7 +7,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -39,6 +39,8 @@ async ([url, bearer]) => {
 }
 """
 
+T = TypeVar("T")
+
 
 def pages(path: str) -> Route | None:
     """Serve the client and the scenarios as the API does."""
@@ -51,8 +53,8 @@ def pages(path: str) -> Route | None:
     return None
 
 
-def run(work: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(work, DEADLINE_S))
+def run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(asyncio.wait_for(work, DEADLINE_S))
 
 
 async def phone(page: Page, fake: FakeInbox) -> None:
@@ -79,14 +81,14 @@ def test_scenarios_in_node() -> None:
     assert done.stdout.strip().endswith(" 0 failures")
 
 
-def test_scenarios_in_chromium(chromium: str) -> None:
-    document = json.loads((ROOT / "tests/scenarios/session.json").read_text(encoding="utf-8"))
+def failures_in(chromium: str, document: dict[str, Any]) -> list[Any]:
+    """What the JavaScript session does otherwise than the scenarios of this document say, in a real browser."""
 
-    async def work() -> None:
+    async def work() -> list[Any]:
         async with FakeInbox(routes=pages) as fake, browsing(chromium) as browser:
             page = await browser.new_page()
             await page.goto(f"http://127.0.0.1:{fake.port}/")
-            failures = await page.evaluate(
+            found: list[Any] = await page.evaluate(
                 """async (document) => {
                     const { failures } = await import("/scenarios/runner.js");
                     const { Session } = await import("/client/session.js");
@@ -94,29 +96,19 @@ def test_scenarios_in_chromium(chromium: str) -> None:
                 }""",
                 document,
             )
-            assert failures == []
+            return found
 
-    run(work())
+    return run(work())
+
+
+def test_scenarios_in_chromium(chromium: str) -> None:
+    document = json.loads((ROOT / "tests/scenarios/session.json").read_text(encoding="utf-8"))
+    assert failures_in(chromium, document) == []
 
 
 def test_a_wrong_expectation_fails_the_javascript_runner(chromium: str) -> None:
     scenario = {"name": "wrong", "steps": [{"at": 0, "do": "start", "expect": []}], "position": None, "statistics": {}}
-
-    async def work() -> None:
-        async with FakeInbox(routes=pages) as fake, browsing(chromium) as browser:
-            page = await browser.new_page()
-            await page.goto(f"http://127.0.0.1:{fake.port}/")
-            failures = await page.evaluate(
-                """async (document) => {
-                    const { failures } = await import("/scenarios/runner.js");
-                    const { Session } = await import("/client/session.js");
-                    return failures(document, Session);
-                }""",
-                {"defaults": {}, "scenarios": [scenario]},
-            )
-            assert len(failures) == 1
-
-    run(work())
+    assert len(failures_in(chromium, {"defaults": {}, "scenarios": [scenario]})) == 1
 
 
 def test_driver_shows_acks_asks_and_survives_a_broken_line(chromium: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from psycopg.types.json import Jsonb
@@ -21,6 +21,7 @@ from carillon.model import (
     Role,
     Status,
 )
+from carillon.protocol.moments import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,8 +133,3 @@ def _tombstone(row: Mapping[str, Any], now: datetime) -> str | None:
         return "canceled"
     over = row["expires_at"] is not None and row["expires_at"] <= now
     return "expired" if over else TOMBSTONES.get(Status(row["status"]))
-
-
-def milliseconds(moment: datetime) -> int:
-    """Milliseconds since 1970, as the wire counts."""
-    return int(moment.astimezone(UTC).timestamp() * 1000)
