@@ -91,12 +91,6 @@ class StoreSettings:
     """Where the stores and queues are; read by every door that touches them."""
 
     database_url: str = setting("CARILLON_DATABASE_URL", "PostgreSQL writer, as a libpq URL.", secret=True)
-    database_read_url: str = setting(
-        "CARILLON_DATABASE_READ_URL",
-        "PostgreSQL reader for reads that may be stale; the writer when empty.",
-        default="",
-        secret=True,
-    )
     database_pool: int = setting(
         "CARILLON_DATABASE_POOL", "Largest number of connections per process.", default=4, between=(1, 50)
     )

@@ -33,11 +33,10 @@ class Expand:
 
 @dataclass(frozen=True, slots=True)
 class Escalate:
-    """Post a critical broadcast again to those who have not acked; `after` pages through them."""
+    """Post a critical broadcast again to those who have not acked."""
 
     broadcast_id: str
     attempt: int
-    after: str = ""
 
 
 LaneMessage = Deliver | Expand | Escalate
@@ -71,7 +70,8 @@ def decode(text: str) -> LaneMessage:
 
 def _checked(message: Expand | Escalate) -> Expand | Escalate:
     numbers = (message.stage, message.number) if isinstance(message, Expand) else (message.attempt,)
-    if not isinstance(message.after, str) or not all(type(number) is int and number >= 0 for number in numbers):
+    after = message.after if isinstance(message, Expand) else ""
+    if not isinstance(after, str) or not all(type(number) is int and number >= 0 for number in numbers):
         raise TypeError("after must be a user id, the others whole numbers")
     return message
 

@@ -69,7 +69,7 @@ texts = st.text(min_size=1, max_size=20)
 all_messages = st.one_of(
     st.builds(messages.Deliver, st.just(ID), st.none() | st.lists(texts, max_size=5).map(tuple), st.text(max_size=9)),
     st.builds(messages.Expand, st.just(ID), st.integers(0, 5), st.text(max_size=9), st.integers(0, 999)),
-    st.builds(messages.Escalate, st.just(ID), st.integers(1, 9), st.text(max_size=9)),
+    st.builds(messages.Escalate, st.just(ID), st.integers(1, 9)),
 )
 
 
