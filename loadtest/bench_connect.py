@@ -56,7 +56,7 @@ def _measure(system: Target, clients: Clients, arguments: argparse.Namespace) ->
     cpu_s, after_kb = meter.used_s(), resident_kb(gateway)
     subscribe_ms = [seconds * 1000 for seconds in clients.collect().subscribe_s]
     say("waiting until the pings of all clients have begun")
-    time.sleep(max(0.0, arguments.idle_from - took_s))
+    time.sleep(max(0.0, arguments.idle_from - took_s))  # idle means pinging: the clients' own schedule is waited for
     idle = _idle(system, clients, arguments.seconds)
     result = {
         "bench": "connect",
@@ -81,7 +81,7 @@ def _idle(system: Target, clients: Clients, seconds: float) -> dict[str, Any]:
     """The share of a core that each component takes while nothing is sent; pings go on, as they always do."""
     say(f"watching the idle system for {seconds:g} s")
     meter, began = _meter(system, clients), time.monotonic()
-    time.sleep(seconds)
+    time.sleep(seconds)  # the span itself is what is measured
     used, took_s = meter.used_s(), time.monotonic() - began
     shares = {name: round(value / took_s * 100, 2) for name, value in used.items()}
     return {"idle_gateway_percent_of_core": shares["gateway"], "idle_percent_of_core": shares}

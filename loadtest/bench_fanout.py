@@ -72,7 +72,7 @@ def _wait_until_settled(imported_at: float, settle_s: float) -> None:
     left_s = imported_at + settle_s - time.monotonic()
     if left_s > 0:
         say(f"waiting {left_s:.0f} s until nobody counts as new")
-        time.sleep(left_s)
+        time.sleep(left_s)  # the product's own span (audiences.sql: everyone_changed); nothing tells its end
 
 
 def _round(
@@ -87,7 +87,8 @@ def _round(
         raise SystemExit(f"the broadcast was refused: {sender.refused}")
     wait_for_receipts(clients, sender.sent, before, DEADLINE_S)
     cpu_s = meter.used_s()
-    time.sleep(options.acked_after_s(arguments))  # what the acks cost is not part of the way out
+    # The acks come over a span that the clients draw from; what they cost is not part of the way out.
+    time.sleep(options.acked_after_s(arguments))
     whole_s = meter.used_s()
     receipts = clients.collect()
     outcome = outcome_of(sender.sent, receipts)

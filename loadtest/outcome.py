@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from loadtest.running import Target
     from loadtest.sender import Sent
 
+_POLL_S = 0.5
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -81,7 +83,7 @@ def verify(target: Target, since: float, timeout_s: float) -> dict[str, Any]:
         verdict = api.verify(start)
         if not verdict["totals"]["pending"] or time.monotonic() > deadline:
             break
-        time.sleep(0.5)
+        time.sleep(_POLL_S)  # verify is asked, it does not call back; a costly question, so not more often
     api.close()
     say(f"verify: {'clean' if verdict['clean'] else verdict['problems'][:3]}")
     return verdict

@@ -111,6 +111,7 @@ class Sender:
                 api.close()
                 return
             due_at = began_at + one.after_s
+            # An open loop: what is sent follows the clock, not the system's answers.
             time.sleep(max(0.0, due_at - time.time()))
             self._one(api, one, due_at)
 

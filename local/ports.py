@@ -56,7 +56,7 @@ def for_server(port: int, path: Path) -> int:
     if port:
         deadline = time.monotonic() + LEFT_WITHIN_S
         while not is_free(port) and time.monotonic() < deadline:
-            time.sleep(LOOK_INTERVAL_S)
+            time.sleep(LOOK_INTERVAL_S)  # the kernel tells nobody when a port is left; bounded by LEFT_WITHIN_S
         return port  # still taken: the server says so itself, in its log
     try:
         port = int(path.read_text())

@@ -139,7 +139,7 @@ class Child:
                 raise NotReadyError(f"{self.name} ended with {self.exit_status} at its start.{self._why()}")
             if time.monotonic() > deadline:
                 raise NotReadyError(f"{self.name} was not ready after {timeout_s:g} s.{self._why()}")
-            time.sleep(POLL_INTERVAL_S)
+            time.sleep(POLL_INTERVAL_S)  # readiness is another program's; it can only be asked, until the deadline
 
     def stop(self, stop_signal: signal.Signals = signal.SIGTERM, *, timeout_s: float = 5.0) -> None:
         """Ask it to stop and wait; when it does not within `timeout_s`, kill it and all it started."""

@@ -109,11 +109,13 @@ class Api:
             except httpx.HTTPError as error:
                 if attempt == tries:
                     raise self._away(error) from error
+                # Nothing answers, so nothing says when to come back: a growing pause, and only as often as `tries`.
                 time.sleep(min(_LONGEST_PAUSE_S, 0.25 * 2**attempt))
                 continue
             if answer.status_code != HTTPStatus.SERVICE_UNAVAILABLE or attempt == tries:
                 return _read(answer)
-            time.sleep(min(_LONGEST_PAUSE_S, float(answer.headers.get("Retry-After", "1"))))
+            # The system named the pause itself; it is kept, within reason.
+            time.sleep(min(_LONGEST_PAUSE_S, _seconds(answer.headers.get("Retry-After", ""))))
         return None
 
     def token(self) -> str:
@@ -154,6 +156,11 @@ _HINTS: Final = {
     "audience.unknown": "`carillon weddings`, `carillon users` and `carillon segments` list what there is.",
     "idempotency.conflict": "Use a new --idempotency-key for a new broadcast.",
 }
+
+
+def _seconds(text: str) -> float:
+    """The pause that an answer asks for; a second where it names none, or a date, as a proxy between may."""
+    return float(text) if text.isdecimal() else 1.0
 
 
 def _read(answer: httpx.Response) -> Any:

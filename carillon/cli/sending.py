@@ -127,7 +127,7 @@ def _wait(api: Api, broadcast_id: str, patience_s: float) -> dict[str, Any]:
         done = status["state"] not in _OPEN and not status["unacked"] and not _unrecorded(status)
         if done or time.monotonic() >= deadline:
             return status
-        time.sleep(_POLL_S)
+        time.sleep(_POLL_S)  # the HTTP API has no push; bounded by the patience asked for
 
 
 def _unrecorded(status: dict[str, Any]) -> bool:

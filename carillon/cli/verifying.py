@@ -38,7 +38,7 @@ def run(args: argparse.Namespace, api: Api) -> int:
         unsettled = not verdict["clean"] or verdict["totals"]["pending"]
         if not unsettled or time.monotonic() >= deadline:
             break
-        time.sleep(_POLL_S)
+        time.sleep(_POLL_S)  # verify is asked, it does not call back; bounded by --wait
     if args.json:
         show.as_json(verdict)
     else:
