@@ -6,15 +6,70 @@ A field is declared with `setting`, which is also the source of `docs/CONFIG.md`
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, Final, TypeVar, get_type_hints
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, get_type_hints
 
 from carillon.errors import ConfigError
+from carillon.names import TOKEN_AUDIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _MASK: Final = "********"
 T = TypeVar("T")
+
+
+class DatabaseAuth(StrEnum):
+    """How PostgreSQL knows us."""
+
+    PASSWORD = "password"  # noqa: S105 - a way, no secret
+    IAM = "iam"
+
+
+class ValkeyAuth(StrEnum):
+    """How Valkey knows us."""
+
+    URL = "url"
+    IAM = "iam"
+
+
+class LaneUrls(str):
+    """Queue URLs by lane, in the environment as `critical=URL high=URL normal=URL low=URL`."""
+
+    __slots__ = ("_urls",)
+    _urls: dict[str, str]
+
+    def __new__(cls, text: str = "") -> Self:
+        """Take the URLs apart; ValueError when a word is no `lane=URL`."""
+        whole = super().__new__(cls, text)
+        whole._urls = dict(_pair(word) for word in text.split())
+        return whole
+
+    @classmethod
+    def of(cls, urls: Mapping[str, str]) -> Self:
+        """From lane to URL."""
+        return cls(" ".join(f"{lane}={url}" for lane, url in urls.items()))
+
+    def url(self, lane: str) -> str:
+        """A lane's queue.
+
+        Raises:
+            ConfigError: none is set.
+        """
+        if lane not in self._urls:
+            raise ConfigError(f"no queue URL is set for the lane {lane}; docs/CONFIG.md says where")
+        return self._urls[lane]
+
+    def lane(self, queue_name: str) -> str | None:
+        """The lane whose queue has that name, the last part of its URL; None when none has."""
+        return next((lane for lane, url in self._urls.items() if url.rsplit("/", 1)[-1] == queue_name), None)
+
+
+def _pair(word: str) -> tuple[str, str]:
+    lane, sign, url = word.partition("=")
+    if not (lane and sign and url):
+        raise ValueError(word)
+    return lane, url
 
 
 def setting(
@@ -67,15 +122,39 @@ def _parse(spec: dataclasses.Field[Any], kind: Any, text: str) -> Any:
         value = _BOOLEANS[text.lower()] if kind is bool else kind(text)
     except (ValueError, KeyError) as error:
         raise ConfigError(
-            f"{env}={text!r} is not {_TYPE_WORDS.get(kind, kind.__name__)}; {spec.metadata['doc']}"
+            f"{env}={text!r} is not {_words(kind)}; {spec.metadata['doc']}"
         ) from error
     if between and not between[0] <= value <= between[1]:
         raise ConfigError(f"{env}={text} is out of range: it takes {between[0]} to {between[1]}")
     return value
 
 
+def _words(kind: Any) -> str:
+    """What a value of that kind is called; a choice names what there is to choose."""
+    if issubclass(kind, StrEnum):
+        return f"one of {', '.join(kind)}"
+    return str(_TYPE_WORDS.get(kind, kind.__name__))
+
+
 _BOOLEANS: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-_TYPE_WORDS: Final = {int: "a whole number", float: "a number", bool: "true or false"}
+_TYPE_WORDS: Final = {int: "a whole number", float: "a number", bool: "true or false", LaneUrls: "lane=URL ..."}
+
+
+def environment(room: type[Any], **values: str) -> dict[str, str]:
+    """The variables that tell a room its settings, for whoever starts a door: a stack, or the local run.
+
+    Args:
+        room: a settings dataclass.
+        values: field name to text (which may be a template's placeholder); fields left out keep their default.
+
+    Raises:
+        ConfigError: the room has no such field.
+    """
+    known = {spec.name: spec.metadata["env"] for spec in dataclasses.fields(room)}
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise ConfigError(f"{room.__name__} has no {', '.join(unknown)}; it has {', '.join(known)}")
+    return {known[name]: value for name, value in values.items()}
 
 
 def show(settings: Any) -> dict[str, Any]:
@@ -91,6 +170,17 @@ class StoreSettings:
     """Where the stores and queues are; read by every door that touches them."""
 
     database_url: str = setting("CARILLON_DATABASE_URL", "PostgreSQL writer, as a libpq URL.", secret=True)
+    database_read_url: str = setting(
+        "CARILLON_DATABASE_READ_URL",
+        "PostgreSQL reader for reports that may be a moment old; the writer when empty.",
+        default="",
+        secret=True,
+    )
+    database_auth: DatabaseAuth = setting(
+        "CARILLON_DATABASE_AUTH",
+        "How to log in: `password` (it stands in the URL) or `iam` (a signed token per connection).",
+        default=DatabaseAuth.PASSWORD,
+    )
     database_pool: int = setting(
         "CARILLON_DATABASE_POOL", "Largest number of connections per process.", default=4, between=(1, 50)
     )
@@ -108,10 +198,23 @@ class StoreSettings:
         default=0.25,
         between=(0.01, 5),
     )
-    queue_prefix_url: str = setting(
-        "CARILLON_QUEUE_URL",
-        "URL of the queues up to their name, e.g. https://sqs.REGION.amazonaws.com/ACCOUNT/",
-        default="",
+    valkey_auth: ValkeyAuth = setting(
+        "CARILLON_VALKEY_AUTH",
+        "How to log in: `url` (whatever stands in the URL) or `iam` (a signed token per connection).",
+        default=ValkeyAuth.URL,
+    )
+    valkey_name: str = setting(
+        "CARILLON_VALKEY_NAME", "Name of the ElastiCache replication group; tokens are signed for it.", default=""
+    )
+    queue_urls: LaneUrls = setting(
+        "CARILLON_QUEUE_URLS", "The lanes' queues: critical=URL high=URL normal=URL low=URL.", default=LaneUrls()
+    )
+    dead_letter_urls: LaneUrls = setting(
+        "CARILLON_DEAD_LETTER_URLS", "The lanes' dead-letter queues, in the same form.", default=LaneUrls()
+    )
+    peer_region: str = setting("CARILLON_PEER_REGION", "The other AWS Region, where there are two.", default="")
+    peer_queue_urls: LaneUrls = setting(
+        "CARILLON_PEER_QUEUE_URLS", "The lanes' queues of the other Region.", default=LaneUrls()
     )
     queue_endpoint: str = setting("CARILLON_SQS_ENDPOINT", "SQS endpoint when it is not AWS's own.", default="")
     region: str = setting("AWS_REGION", "AWS Region.", default="us-east-1")
@@ -154,9 +257,20 @@ class SocketSettings:
 
 @dataclasses.dataclass(frozen=True)
 class TokenSettings:
-    """Whose tokens are trusted."""
+    """Whose tokens are trusted, and which of their claims say what."""
 
     issuer: str = setting("CARILLON_TOKEN_ISSUER", "The `iss` that tokens must carry.")
+    audience: str = setting(
+        "CARILLON_TOKEN_AUDIENCE",
+        "The `aud` that tokens must carry; for access tokens without one, their `client_id`.",
+        default=TOKEN_AUDIENCE,
+    )
+    subject_claim: str = setting("CARILLON_TOKEN_SUBJECT_CLAIM", "The claim that holds the user id.", default="sub")
+    scope_claim: str = setting(
+        "CARILLON_TOKEN_SCOPE_CLAIM",
+        "The claim that holds the scopes: words separated by spaces, or a list.",
+        default="scope",
+    )
     jwks_url: str = setting(
         "CARILLON_JWKS_URL",
         "Where the issuer publishes its keys: https, or file and http on this machine only.",
@@ -173,6 +287,11 @@ class ApiSettings:
     )
     websocket_url: str = setting(
         "CARILLON_WEBSOCKET_URL", "Where clients open their WebSocket; shown by the console.", default=""
+    )
+    sign_in_client: str = setting(
+        "CARILLON_SIGN_IN_CLIENT",
+        "OpenID Connect client id with which the console signs people in; empty on one machine.",
+        default="",
     )
     cors_origins: str = setting(
         "CARILLON_CORS_ORIGINS", "Origins allowed to call the API from a page, comma separated.", default=""

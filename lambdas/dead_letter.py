@@ -20,7 +20,7 @@ logger = Logger()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """What waits out an outage stays in the queue."""
     try:
-        failed = dead_letter([message_from(record) for record in event["Records"]], wiring.ports())
+        failed = dead_letter([message_from(record, wiring.stores()) for record in event["Records"]], wiring.ports())
     finally:
         wiring.metrics().flush()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

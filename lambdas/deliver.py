@@ -21,7 +21,7 @@ wiring.warm()
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """The same code for all four lanes; what fails stays in the queue, the rest is deleted by the event source."""
     try:
-        failed = consume([message_from(record) for record in event["Records"]], wiring.ports())
+        failed = consume([message_from(record, wiring.stores()) for record in event["Records"]], wiring.ports())
     finally:
         wiring.metrics().flush()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

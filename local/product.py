@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from carillon.config import LaneUrls
 from carillon.names import NAMESPACE, SERVICE, lane_dead_letters, lane_queue
 from local.emulator import ACCESS_KEY, REGION
 from local.issuer import ISSUER
@@ -43,7 +44,10 @@ def environment(
     return {
         "CARILLON_DATABASE_URL": postgres.dsn,
         "CARILLON_VALKEY_URL": valkey.url,
-        "CARILLON_QUEUE_URL": emulator.queue_prefix_url,
+        "CARILLON_QUEUE_URLS": LaneUrls.of({lane: emulator.queue_prefix_url + lane_queue(lane) for lane in LANES}),
+        "CARILLON_DEAD_LETTER_URLS": LaneUrls.of(
+            {lane: emulator.queue_prefix_url + lane_dead_letters(lane) for lane in LANES}
+        ),
         "CARILLON_SQS_ENDPOINT": emulator.endpoint,
         "CARILLON_CALLBACK_ENDPOINT": f"http://{HOST}:{callback_port}/{STAGE}",
         "CARILLON_TOKEN_ISSUER": ISSUER,

@@ -6,9 +6,9 @@ import logging
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from carillon.errors import OutageError
+from carillon.errors import ConfigError, OutageError
 from carillon.model import Lane
-from carillon.names import ATTRIBUTE_BROADCAST, ATTRIBUTE_REASON, lane_dead_letters, lane_queue
+from carillon.names import ATTRIBUTE_BROADCAST, ATTRIBUTE_REASON
 from carillon.policy.messages import deduplication_id
 from carillon.ports import Message, Outgoing
 
@@ -34,7 +34,7 @@ class SqsQueue:
         for batch in _batches(messages):
             entries = [_entry(str(index), message) for index, message in enumerate(batch)]
             answer = self._call(
-                "send_message_batch", QueueUrl=self._url(lane_queue(batch[0].lane.word)), Entries=entries
+                "send_message_batch", QueueUrl=self._queue(batch[0].lane), Entries=entries
             )
             if answer.get("Failed"):
                 raise OutageError(f"the queue refused {answer['Failed']}", retry_after_s=_RETRY_AFTER_S)
@@ -47,7 +47,7 @@ class SqsQueue:
                 {"Id": str(index), "ReceiptHandle": message.receipt, "VisibilityTimeout": delay_s}
                 for index, message in enumerate(batch)
             ]
-            url = self._url(lane_queue(batch[0].lane.word))
+            url = self._queue(batch[0].lane)
             answer = self._call("change_message_visibility_batch", QueueUrl=url, Entries=entries)
             for failure in answer.get("Failed", ()):
                 _LOG.warning("a message's visibility could not be changed: %s", failure)
@@ -59,7 +59,7 @@ class SqsQueue:
             attributes[ATTRIBUTE_BROADCAST] = message.broadcast_id
         self._call(
             "send_message",
-            QueueUrl=self._url(lane_dead_letters(message.lane.word)),
+            QueueUrl=self._settings.dead_letter_urls.url(message.lane.word),
             MessageBody=message.body,
             MessageGroupId=message.group_id,
             MessageDeduplicationId=message.message_id,
@@ -71,15 +71,15 @@ class SqsQueue:
         try:
             for lane in Lane:
                 self._call(
-                    "get_queue_attributes", QueueUrl=self._url(lane_queue(lane.word)), AttributeNames=["QueueArn"]
+                    "get_queue_attributes", QueueUrl=self._queue(lane), AttributeNames=["QueueArn"]
                 )
         except OutageError as error:
             _LOG.warning("queues: %s", error)
             return False
         return True
 
-    def _url(self, name: str) -> str:
-        return self._settings.queue_prefix_url.rstrip("/") + "/" + name
+    def _queue(self, lane: Lane) -> str:
+        return self._settings.queue_urls.url(lane.word)
 
     def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - not in the hot path's cold start
@@ -138,17 +138,19 @@ def _attributes(values: Mapping[str, str]) -> dict[str, dict[str, str]]:
     return {name: {"DataType": "String", "StringValue": value} for name, value in values.items()}
 
 
-def message_from(record: Mapping[str, Any]) -> Message:
-    """A record of the Lambda event for SQS; the lane stands in the queue's name.
+def message_from(record: Mapping[str, Any], settings: StoreSettings) -> Message:
+    """A record of the Lambda event for SQS; its lane is that of the queue, or dead-letter queue, it came from.
 
     Raises:
         KeyError: it is no such record.
+        ConfigError: the function is fed by a queue that is not among its settings.
     """
+    lane = _lane(record["eventSourceARN"].rsplit(":", 1)[-1], settings)
     attributes, named = record["attributes"], record.get("messageAttributes", {})
     return Message(
         message_id=record["messageId"],
         receipt=record["receiptHandle"],
-        lane=_lane(record["eventSourceARN"].rsplit(":", 1)[-1]),
+        lane=lane,
         group_id=attributes["MessageGroupId"],
         body=record["body"],
         receive_count=int(attributes["ApproximateReceiveCount"]),
@@ -158,7 +160,8 @@ def message_from(record: Mapping[str, Any]) -> Message:
     )
 
 
-def _lane(queue: str) -> Lane:
-    """By the lane's word in the queue's name: CloudFormation puts its own text around it."""
-    words = queue.removesuffix(".fifo").lower().replace("_", "-").split("-")
-    return next(lane for lane in Lane if any(lane.word in word for word in words))
+def _lane(queue_name: str, settings: StoreSettings) -> Lane:
+    word = settings.queue_urls.lane(queue_name) or settings.dead_letter_urls.lane(queue_name)
+    if word is None:
+        raise ConfigError(f"the queue {queue_name} is no lane's: CARILLON_QUEUE_URLS does not name it")
+    return Lane[word.upper()]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from carillon import wiring
 from carillon.adapters.sqs import message_from
+from carillon.config import LaneUrls
 from carillon.flow.consume import consume
 from carillon.names import lane_queue
 from carillon.policy import batching
@@ -77,7 +78,7 @@ def main() -> None:
     point, lane, visibility_s, *more = sys.argv[1:]
     assert point in POINTS
     batching.PAGE, sends = (int(more[0]), int(more[1])) if more else (batching.PAGE, 0)  # type: ignore[misc]
-    url = os.environ["CARILLON_QUEUE_URL"] + lane_queue(lane)
+    url = LaneUrls(os.environ["CARILLON_QUEUE_URLS"]).url(lane)
     answer = sqs_client(os.environ["CARILLON_SQS_ENDPOINT"]).receive_message(
         QueueUrl=url,
         WaitTimeSeconds=5,
@@ -89,7 +90,7 @@ def main() -> None:
     if not answer.get("Messages"):
         sys.exit(NOTHING)
     event = event_of(answer["Messages"], queue_arn=queue_arn(lane_queue(lane)), region=REGION)
-    (message,) = [message_from(record) for record in event["Records"]]
+    (message,) = [message_from(record, wiring.stores()) for record in event["Records"]]
     print(message.broadcast_id, message.receipt, flush=True)  # noqa: T201 - read by the test
     consume([message], doom(wiring.ports(), point, sends))
     die()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,8 @@ import pytest
 from moto import mock_aws
 
 from carillon.adapters.sqs import SqsQueue, message_from
-from carillon.config import StoreSettings
-from carillon.errors import OutageError
+from carillon.config import LaneUrls, StoreSettings
+from carillon.errors import ConfigError, OutageError
 from carillon.model import Lane
 from carillon.names import lane_dead_letters, lane_queue
 from carillon.ports import Message, Outgoing
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 PREFIX = "https://sqs.us-east-1.amazonaws.com/123456789012/"
 REGION = "us-east-1"
 FIFO = {"FifoQueue": "true"}
+SETTINGS = StoreSettings(
+    database_url="",
+    valkey_url="",
+    queue_urls=LaneUrls.of({lane.word: PREFIX + lane_queue(lane.word) for lane in Lane}),
+    dead_letter_urls=LaneUrls.of({lane.word: PREFIX + lane_dead_letters(lane.word) for lane in Lane}),
+    region=REGION,
+)
 
 
 @pytest.fixture
@@ -38,7 +46,7 @@ def sqs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.fixture
 def queue(sqs: Any) -> SqsQueue:
-    return SqsQueue(StoreSettings(database_url="", valkey_url="", queue_prefix_url=PREFIX, region=REGION))
+    return SqsQueue(SETTINGS)
 
 
 def outgoing(number: int, *, lane: Lane = Lane.NORMAL, group: str = "g") -> Outgoing:
@@ -124,9 +132,16 @@ def test_a_record_of_the_lambda_event_becomes_a_message() -> None:
             "SentTimestamp": "1780000000123",
         },
         "messageAttributes": {"broadcast_id": {"stringValue": "b1", "dataType": "String"}},
-        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:prod-queues-CriticalLane7F3A.fifo",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:flow-prod-queues-Lane7F3A.fifo",
     }
-    message = message_from(record)
+    urls = LaneUrls.of({"critical": PREFIX + "flow-prod-queues-Lane7F3A.fifo", "low": PREFIX + "other.fifo"})
+    message = message_from(record, replace(SETTINGS, queue_urls=urls))
     assert message == Message(
         "m1", "r1", Lane.CRITICAL, "wedding:W1", "{}", 3, datetime.fromtimestamp(1780000000.123, UTC), "b1", None
     )
+
+
+def test_a_record_of_a_queue_that_is_no_lanes_is_refused_by_name() -> None:
+    record = {"attributes": {}, "messageId": "m", "receiptHandle": "r", "eventSourceARN": "arn:aws:sqs:r:1:else.fifo"}
+    with pytest.raises(ConfigError, match=r"else\.fifo"):
+        message_from(record, SETTINGS)
