@@ -22,20 +22,18 @@ if TYPE_CHECKING:
 
     from stacks.stage import Stage
 
-ROOMS = ("network", "data", "queues", "identity", "realtime", "service", "edge", "capacity", "watch")
-
 
 @dataclass(frozen=True)
 class RegionStacks:
     """All stacks of one Region."""
 
     network: NetworkStack
-    data: DataStack
     queues: QueuesStack
+    edge: EdgeStack
     identity: IdentityStack
+    data: DataStack
     realtime: RealtimeStack
     service: ServiceStack
-    edge: EdgeStack
     capacity: CapacityStack
     watch: WatchStack
 
@@ -56,7 +54,8 @@ def _region(app: Construct, stage: Stage, region: str) -> RegionStacks:
     env = cdk.Environment(region=region)
     network = NetworkStack(app, named("network"), env=env, stage=stage)
     queues = QueuesStack(app, named("queues"), env=env, stage=stage)
-    identity = IdentityStack(app, named("identity"), env=env, stage=stage)
+    edge = EdgeStack(app, named("edge"), env=env, stage=stage, network=network)
+    identity = IdentityStack(app, named("identity"), env=env, stage=stage, edge=edge)
     data = DataStack(app, named("data"), env=env, stage=stage, network=network)
     realtime = RealtimeStack(
         app, named("realtime"), env=env, stage=stage, network=network, data=data, queues=queues, identity=identity
@@ -71,8 +70,8 @@ def _region(app: Construct, stage: Stage, region: str) -> RegionStacks:
         queues=queues,
         identity=identity,
         realtime=realtime,
+        edge=edge,
     )
-    edge = EdgeStack(app, named("edge"), env=env, stage=stage, identity=identity, service=service, realtime=realtime)
     capacity = CapacityStack(
         app, named("capacity"), env=env, stage=stage, network=network, data=data, realtime=realtime, service=service
     )
@@ -85,6 +84,7 @@ def _region(app: Construct, stage: Stage, region: str) -> RegionStacks:
         queues=queues,
         realtime=realtime,
         service=service,
+        edge=edge,
         capacity=capacity,
     )
-    return RegionStacks(network, data, queues, identity, realtime, service, edge, capacity, watch)
+    return RegionStacks(network, queues, edge, identity, data, realtime, service, capacity, watch)

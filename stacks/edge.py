@@ -9,9 +9,7 @@ import aws_cdk as cdk
 if TYPE_CHECKING:
     from constructs import Construct
 
-    from stacks.identity import IdentityStack
-    from stacks.realtime import RealtimeStack
-    from stacks.service import ServiceStack
+    from stacks.network import NetworkStack
     from stacks.stage import Stage
 
 
@@ -24,9 +22,7 @@ class EdgeStack(cdk.Stack):
         construct_id: str,
         *,
         stage: Stage,
-        identity: IdentityStack,
-        service: ServiceStack,
-        realtime: RealtimeStack,
+        network: NetworkStack,
         **options: Any,
     ) -> None:
         super().__init__(scope, construct_id, **options)

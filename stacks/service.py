@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from stacks.data import DataStack
+    from stacks.edge import EdgeStack
     from stacks.identity import IdentityStack
     from stacks.network import NetworkStack
     from stacks.queues import QueuesStack
@@ -31,6 +32,7 @@ class ServiceStack(cdk.Stack):
         queues: QueuesStack,
         identity: IdentityStack,
         realtime: RealtimeStack,
+        edge: EdgeStack,
         **options: Any,
     ) -> None:
         super().__init__(scope, construct_id, **options)

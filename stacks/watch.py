@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from stacks.capacity import CapacityStack
     from stacks.data import DataStack
+    from stacks.edge import EdgeStack
     from stacks.queues import QueuesStack
     from stacks.realtime import RealtimeStack
     from stacks.service import ServiceStack
@@ -30,6 +31,7 @@ class WatchStack(cdk.Stack):
         queues: QueuesStack,
         realtime: RealtimeStack,
         service: ServiceStack,
+        edge: EdgeStack,
         capacity: CapacityStack,
         **options: Any,
     ) -> None:

@@ -9,8 +9,6 @@ import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 
 if TYPE_CHECKING:
-    from constructs import Construct
-
     from stacks.stage import Stage
 
 ROOT = Path(__file__).resolve().parent.parent.parent
