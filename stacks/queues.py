@@ -68,7 +68,7 @@ class QueuesStack(cdk.Stack):
             **options,
         )
 
-    def environment(self) -> dict[str, str]:
+    def settings(self) -> dict[str, str]:
         """What a door is told about the lanes."""
         return environment(
             StoreSettings,

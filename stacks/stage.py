@@ -210,6 +210,7 @@ _PROD: Final = Stage(
     budget_usd=10_000,
 )
 STAGES: Final = {stage.name: stage for stage in (_DEV, _STAGING, _PROD)}
+_REGIONS: Final = tuple[str, ...]
 _BOOLEANS: Final = {"true": True, "false": False}
 
 
@@ -233,10 +234,10 @@ def read(context: Callable[[str], Any]) -> Stage:
 
 def _parse(key: str, kind: Any, value: Any) -> Any:
     """A context value, which is text from the command line and may be anything from cdk.json."""
-    if isinstance(value, list) and kind is not tuple[str, ...]:
+    if isinstance(value, list) and kind != _REGIONS:
         raise ConfigError(f"{key} takes one value, not a list")
     try:
-        if kind is tuple[str, ...]:
+        if kind == _REGIONS:
             return tuple(value if isinstance(value, list) else str(value).split(","))
         if kind is bool:
             return value if isinstance(value, bool) else _BOOLEANS[str(value).lower()]

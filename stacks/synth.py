@@ -1,0 +1,95 @@
+"""Synthesises every stage with all checks on: the CDK's own template validation, cdk-nag, cfn-lint.
+
+    python -m stacks.synth [--out build/cdk]
+
+Each variant's templates are left in a folder of their own under `--out`. Ends with status 1 when a check finds
+anything. The variants are the three stages, and prod in two Regions.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import aws_cdk as cdk
+from cdk_nag import AwsSolutionsChecks
+
+from stacks import stage as stages
+from stacks.compose import compose
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+VARIANTS: Final[Mapping[str, Mapping[str, str]]] = {
+    "dev": {"stage": "dev"},
+    "staging": {"stage": "staging"},
+    "prod": {"stage": "prod"},
+    "prod-two-regions": {"stage": "prod", "regions": "us-east-1,eu-west-1"},
+}
+_SKIP_BUNDLING: Final[Mapping[str, Any]] = {"aws:cdk:bundling-stacks": []}
+"""The layer is built when it is deployed, and by its own test; its content changes no template."""
+
+
+def context() -> dict[str, Any]:
+    """What the CDK command line hands to the app from cdk.json."""
+    read: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
+    return read
+
+
+def synthesise(overrides: Mapping[str, str], out: Path) -> list[Path]:
+    """Make the templates of one variant in `out`, looked at by cdk-nag and the CDK's own validation.
+
+    Args:
+        overrides: what `-c` would say.
+        out: folder for the cloud assembly.
+
+    Returns:
+        The templates' paths.
+
+    Raises:
+        RuntimeError: a check found something, which is printed.
+    """
+    app = cdk.App(outdir=str(out), context={**context(), **_SKIP_BUNDLING, **overrides})
+    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    compose(app, stages.read(app.node.try_get_context))
+    return [Path(stack.template_full_path) for stack in app.synth().stacks]
+
+
+def _lint(templates: list[Path]) -> bool:
+    program = Path(sys.executable).with_name("cfn-lint")
+    return subprocess.run([program, "--", *templates], check=False, cwd=ROOT).returncode == 0  # noqa: S603 - ours
+
+
+def main() -> int:
+    """Make and check all variants."""
+    parser = argparse.ArgumentParser(prog="python -m stacks.synth", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "cdk", help="where the templates go")
+    out = parser.parse_args().out
+    templates: list[Path] = []
+    clean = True
+    for name, overrides in VARIANTS.items():
+        started = time.monotonic()
+        try:
+            templates += synthesise(overrides, out / name)
+        except RuntimeError as error:
+            if "ValidationFailed" not in str(error):
+                raise
+            clean = False  # the CDK has printed what it found
+        _say(f"{name}: synthesised and checked in {time.monotonic() - started:.0f} s")
+    _say(f"cfn-lint: {len(templates)} templates")
+    return 0 if _lint(templates) and clean else 1
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
