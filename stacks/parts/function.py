@@ -1,15 +1,17 @@
-"""A Lambda function of the product: its handler, its place in the network, its log, its alias `live`."""
+"""A Lambda function of the product: its handler, its place in the network, its role, its log, its alias `live`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from carillon.names import NAMESPACE, SERVICE
+from stacks.parts.acknowledge import acknowledge
 from stacks.parts.code import architecture, code, layer
 
 if TYPE_CHECKING:
@@ -18,11 +20,17 @@ if TYPE_CHECKING:
     from stacks.network import NetworkStack
     from stacks.stage import Stage
 
+ALIAS = "live"
 POWERTOOLS = {
     "POWERTOOLS_SERVICE_NAME": SERVICE,
     "POWERTOOLS_METRICS_NAMESPACE": NAMESPACE,
     "POWERTOOLS_TRACE_DISABLED": "true",
 }
+NETWORK_ACTIONS = (
+    *("ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces"),
+    *("ec2:DescribeSubnets", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"),
+)
+"""What Lambda needs to join a VPC (Lambda Developer Guide, "Giving functions access to resources in a VPC")."""
 
 
 class ProductFunction(Construct):
@@ -36,7 +44,7 @@ class ProductFunction(Construct):
         environment: its settings.
         network: where it runs; None for one that needs no store.
         timeout_s: longest run.
-        memory_mb: memory, and with it its share of a core.
+        memory_mb: memory, and with it its share of a core; 1,769 is a whole one.
         reserved: reserved concurrency; None leaves it to the account.
         provisioned: environments kept warm on the alias.
 
@@ -45,7 +53,7 @@ class ProductFunction(Construct):
         alias: what callers call.
     """
 
-    def __init__(  # noqa: PLR0913 - a function's properties, each named where it is made
+    def __init__(
         self,
         scope: Construct,
         construct_id: str,
@@ -60,16 +68,7 @@ class ProductFunction(Construct):
         provisioned: int = 0,
     ) -> None:
         super().__init__(scope, construct_id)
-        place = (
-            {}
-            if network is None
-            else {
-                "vpc": network.vpc,
-                "vpc_subnets": network.private,
-                "security_groups": [network.clients],
-                "ipv6_allowed_for_dual_stack": stage.egress == "ipv6",
-            }
-        )
+        log = logs.LogGroup(self, "Log", retention=retention(stage), removal_policy=cdk.RemovalPolicy.DESTROY)
         self.function = lambda_.Function(
             self,
             "Function",
@@ -82,16 +81,42 @@ class ProductFunction(Construct):
             timeout=cdk.Duration.seconds(timeout_s),
             memory_size=memory_mb,
             reserved_concurrent_executions=reserved,
-            log_group=logs.LogGroup(self, "Log", retention=retention(stage), removal_policy=cdk.RemovalPolicy.DESTROY),
-            **place,
+            log_group=log,
+            role=self._role(log, joins_network=network is not None),
+            **_place(network, stage),
         )
         self.alias = lambda_.Alias(
             self,
             "Live",
-            alias_name="live",
+            alias_name=ALIAS,
             version=self.function.current_version,
             provisioned_concurrent_executions=provisioned or None,
         )
+
+    def _role(self, log: logs.LogGroup, *, joins_network: bool) -> iam.Role:
+        """Of its own, because AWS's managed policies let a function write to every log of the account."""
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log.grant_write(role)
+        if joins_network:
+            role.add_to_policy(iam.PolicyStatement(actions=list(NETWORK_ACTIONS), resources=["*"]))
+            acknowledge(
+                role,
+                "AwsSolutions-IAM5[Resource::*]",
+                "Lambda makes the function's network interfaces in its name; their ids are not known before, and EC2 "
+                "takes no narrower resource for describing them",
+            )
+        return role
+
+
+def _place(network: NetworkStack | None, stage: Stage) -> dict[str, Any]:
+    if network is None:
+        return {}
+    return {
+        "vpc": network.vpc,
+        "vpc_subnets": network.private,
+        "security_groups": [network.clients],
+        "ipv6_allowed_for_dual_stack": stage.egress == "ipv6",
+    }
 
 
 def retention(stage: Stage) -> logs.RetentionDays:
