@@ -50,6 +50,11 @@ class LaneUrls(str):
         """From lane to URL."""
         return cls(" ".join(f"{lane}={url}" for lane, url in urls.items()))
 
+    @property
+    def lanes(self) -> list[str]:
+        """The lanes that have one."""
+        return list(self._urls)
+
     def url(self, lane: str) -> str:
         """A lane's queue.
 
@@ -155,6 +160,15 @@ def environment(room: type[Any], **values: str) -> dict[str, str]:
     if unknown:
         raise ConfigError(f"{room.__name__} has no {', '.join(unknown)}; it has {', '.join(known)}")
     return {known[name]: value for name, value in values.items()}
+
+
+def variable(room: type[Any], name: str) -> str:
+    """The variable that a room's field is read from.
+
+    Raises:
+        ConfigError: the room has no such field.
+    """
+    return next(iter(environment(room, **{name: ""})))
 
 
 def show(settings: Any) -> dict[str, Any]:
