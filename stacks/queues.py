@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sqs as sqs
 
@@ -19,6 +20,14 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from stacks.stage import Stage
+
+DEAD_LETTER_S: Final = 30
+"""Longest run of the dead letters' function, and how long their queue hides what it holds."""
+KEY_REUSE: Final = cdk.Duration.hours(1)
+"""How long SQS uses one data key. At the default of 5 minutes KMS stands in the way of a send twelve times as often, at
+$0.03 per 10,000 calls; a day would keep a revoked key at work for that long."""
+RETENTION: Final = cdk.Duration.days(14)
+_TAKE: Final = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes")
 
 
 @dataclass(frozen=True)
@@ -39,16 +48,35 @@ class QueuesStack(cdk.Stack):
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, **options: Any) -> None:
         super().__init__(scope, construct_id, **options)
-        self._stage = stage
-        self.key = kms.Key(self, "Key", enable_key_rotation=True, description="Broadcasts waiting in the lanes")
+        self._endpoint = stage.queue_endpoint
+        # Deleting it takes 30 days, whatever the stage, in which it can be taken back.
+        self.key = kms.Key(
+            self,
+            "Key",
+            enable_key_rotation=True,
+            description="Broadcasts waiting in the lanes",
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
         self.lanes: Mapping[Lane, LaneQueues] = {lane: self._lane(lane) for lane in Lane}
 
     def _lane(self, lane: Lane) -> LaneQueues:
         name = lane.word.capitalize()
-        dead = self._queue(f"{name}DeadLetters", visibility_s=LANES[lane].visibility_s)
+        # A lane names its dead letters and they name it, by ARN; two resources of a template cannot refer to each
+        # other, so the lane's name is given: the stack's own, which is unique in its account and Region.
+        lane_name = f"{self.stack_name}-{lane.word}.fifo"
+        lane_arn = self.format_arn(service="sqs", resource=lane_name)
+        dead = self._queue(
+            f"{name}DeadLetters",
+            visibility_s=DEAD_LETTER_S,
+            redrive_allow_policy=sqs.RedriveAllowPolicy(
+                redrive_permission=sqs.RedrivePermission.BY_QUEUE,
+                source_queues=[sqs.Queue.from_queue_arn(self, f"{name}Source", lane_arn)],
+            ),
+        )
         queue = self._queue(
             f"{name}Lane",
             visibility_s=LANES[lane].visibility_s,
+            queue_name=lane_name,
             dead_letter_queue=sqs.DeadLetterQueue(max_receive_count=MAX_RECEIVES, queue=dead),
         )
         return LaneQueues(queue, dead)
@@ -62,18 +90,46 @@ class QueuesStack(cdk.Stack):
             fifo_throughput_limit=sqs.FifoThroughputLimit.PER_MESSAGE_GROUP_ID,
             encryption=sqs.QueueEncryption.KMS,
             encryption_master_key=self.key,
+            data_key_reuse=KEY_REUSE,
             enforce_ssl=True,
             visibility_timeout=cdk.Duration.seconds(visibility_s),
-            retention_period=cdk.Duration.days(14),
+            retention_period=RETENTION,
             **options,
         )
 
     def settings(self) -> dict[str, str]:
         """What a door is told about the lanes."""
-        return environment(
-            StoreSettings,
-            queue_urls=LaneUrls.of({lane.word: queues.queue.queue_url for lane, queues in self.lanes.items()}),
-            dead_letter_urls=LaneUrls.of(
-                {lane.word: queues.dead_letters.queue_url for lane, queues in self.lanes.items()}
-            ),
+        dead = {lane.word: queues.dead_letters.queue_url for lane, queues in self.lanes.items()}
+        values: dict[str, str] = {
+            "queue_urls": LaneUrls.of({lane.word: queues.queue.queue_url for lane, queues in self.lanes.items()}),
+            "dead_letter_urls": LaneUrls.of(dead),
+        }
+        if self._endpoint:
+            values["queue_endpoint"] = self._endpoint
+        return environment(StoreSettings, **values)
+
+    def grant_send(self, grantee: iam.IGrantable) -> None:
+        """Let it put broadcasts into every lane."""
+        self._grant(grantee, [queues.queue for queues in self.lanes.values()], "sqs:SendMessage")
+
+    def grant_consume(self, lane: Lane, grantee: iam.IGrantable) -> None:
+        """Let it work a lane off: take, delete and hold its messages, follow them up, bury its poison."""
+        queues = self.lanes[lane]
+        self._grant(grantee, [queues.queue], *_TAKE, "sqs:SendMessage")
+        self._grant(grantee, [queues.dead_letters], "sqs:SendMessage")
+
+    def grant_dead_letters(self, grantee: iam.IGrantable) -> None:
+        """Let it take what was buried, of every lane."""
+        self._grant(grantee, [queues.dead_letters for queues in self.lanes.values()], *_TAKE)
+
+    def _grant(self, grantee: iam.IGrantable, queues: list[sqs.Queue], *actions: str) -> None:
+        arns = [queue.queue_arn for queue in queues]
+        iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=arns)
+        # On the grantee alone: the key's own policy lets the account decide, and a key that named whoever uses it
+        # would tie this stack to all others.
+        iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=["kms:Decrypt", "kms:GenerateDataKey"],
+            resource_arns=[self.key.key_arn],
+            conditions={"StringEquals": {"kms:ViaService": f"sqs.{self.region}.amazonaws.com"}},
         )
