@@ -8,12 +8,11 @@ from urllib.parse import unquote_to_bytes
 
 from api.problems import answer
 from carillon.errors import CarillonError, InvalidInputError, OutageError, TooLargeError
+from carillon.protocol.web import ALIVE, IMPORT, LARGEST_BODY, LARGEST_IMPORT
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-LARGEST_BODY: Final = 256 * 1024
-LARGEST_IMPORT: Final = 8 * 1024 * 1024
 _PATIENCE_S: Final = 30.0
 """Longest time to send a body in: a client that drips bytes must not hold a place forever."""
 
@@ -22,7 +21,7 @@ _MOST_AT_ONCE: Final = 200
 """Requests under way; 40 threads serve them. While the database is away each waits out its time, and a queue without
 an end would answer nobody in time: whoever comes on top is sent away at once."""
 _MOST_DIGITS: Final = 18
-_ALWAYS: Final = frozenset({"/healthz"})
+_ALWAYS: Final = frozenset({ALIVE})
 
 
 class Limits:
@@ -69,7 +68,7 @@ def _check_text(scope: Scope) -> None:
 
 
 def _largest(scope: Scope) -> int:
-    return LARGEST_IMPORT if scope["path"] == "/v1/import" else LARGEST_BODY
+    return LARGEST_IMPORT if scope["path"] == IMPORT else LARGEST_BODY
 
 
 def _claimed(scope: Scope) -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 
 from api import reference
+from carillon.protocol import web
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -19,21 +19,13 @@ if TYPE_CHECKING:
     from api.services import Services
 
 WEB: Final = Path(__file__).resolve().parent.parent / "web"
-_ALWAYS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "X-Frame-Options": "DENY",
-}
-_CLOSED: Final = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+_PAGES: Final = (*(f"/{name}" for name in web.PAGES), "/docs", "/errors")
 
 
 def install(app: FastAPI, serving: Services, *, token_url: str) -> None:
     """Add the pages to the app; a page that is not shipped is simply not there."""
 
-    @app.get("/console/config.json", include_in_schema=False)
+    @app.get(web.CONSOLE_CONFIG, include_in_schema=False)
     def config() -> dict[str, Any]:
         """Where the console finds its WebSocket and, on one machine, the development issuer."""
         return {"websocket_url": serving.settings.websocket_url, "token_url": token_url}
@@ -53,14 +45,14 @@ def install(app: FastAPI, serving: Services, *, token_url: str) -> None:
         """The codes of all errors, where a problem document's `type` points."""
         return HTMLResponse(reference.errors_page())
 
-    first = "/console/" if (WEB / "console").is_dir() else "/docs"
+    first = web.FIRST_PAGE if (WEB / "console").is_dir() else "/docs"
 
     @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     def root() -> RedirectResponse:
         """Whoever types the address alone wants the console."""
         return RedirectResponse(first)
 
-    for name in ("console", "client"):
+    for name in web.PAGES:
         if (WEB / name).is_dir():
             app.mount(f"/{name}", StaticFiles(directory=WEB / name, html=True), name=name)
 
@@ -70,27 +62,21 @@ class Headers:
 
     def __init__(self, app: ASGIApp, websocket_url: str) -> None:
         self._app = app
-        socket = urlsplit(websocket_url)
-        origin = f" {socket.scheme}://{socket.netloc}" if socket.netloc else ""
-        self._open = (
-            f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
-            f"connect-src 'self'{origin}; manifest-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
-            "form-action 'self'"
-        )
+        self._open = web.page_policy(web.origin(websocket_url))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        page = scope["path"].startswith(("/console", "/client", "/docs", "/errors"))
+        page = scope["path"].startswith(_PAGES)
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in _ALWAYS.items():
+                for name, value in web.SECURITY_HEADERS.items():
                     headers[name] = value
-                headers["Content-Security-Policy"] = self._open if page else _CLOSED
+                headers[web.CONTENT_SECURITY_POLICY] = self._open if page else web.CLOSED_POLICY
                 headers.setdefault("Cache-Control", "no-cache" if page else "no-store")
             await send(message)
 

@@ -120,8 +120,9 @@ def status_path(folder: Path, mapping: str) -> Path:
 
 
 def api_command(port: int) -> list[str]:
-    """The command that serves the HTTP API."""
+    """The command that serves the HTTP API: the image's own, with the app that knows what is local."""
     return [
-        *(sys.executable, "-m", "uvicorn", "local.api:app", "--host", HOST, "--port", str(port)),
-        *("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--timeout-graceful-shutdown", "2"),
+        *(sys.executable, "-m", "api", "--app", "local.api:app", "--host", HOST, "--port", str(port)),
+        # Whoever presses Ctrl-C does not want to wait for a phone that is slow.
+        *("--grace", "2"),
     ]

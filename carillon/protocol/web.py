@@ -1,0 +1,71 @@
+"""HTTP's side of the product that more than one server must agree on: the API, and the CDN in front of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+PAGES: Final = ("console", "client", "dashboard")
+"""Folders of `web/`, each of which is the first part of its files' address; one that is not there is not served."""
+FIRST_PAGE: Final = "/console/"
+"""Where whoever types the address alone is sent."""
+CONSOLE_CONFIG: Final = "/console/config.json"
+"""Made by the API: the console asks it where the WebSocket is."""
+API_PATHS: Final = ("/v1/*", "/docs", "/docs/*", "/openapi.json", "/errors", "/healthz", "/readyz", CONSOLE_CONFIG)
+"""What the API answers, `*` for any rest; everything else is a file."""
+ALIVE: Final = "/healthz"
+READY: Final = "/readyz"
+IMPORT: Final = "/v1/import"
+
+API_PORT: Final = 8080
+API_POOL: Final = 10
+"""Database connections of an API process, whose forty threads share them; a function has one thread and needs few."""
+GRACE_S: Final = 30
+"""How long requests under way may still take when a server is told to stop; a body may take that long to arrive."""
+BALANCER_IDLE_S: Final = 60
+"""After which pause the load balancer closes a connection."""
+KEEP_ALIVE_S: Final = 75
+"""After which pause the server does: later than the balancer, or a request would now and then meet a closing line."""
+
+LARGEST_BODY: Final = 256 * 1024
+LARGEST_IMPORT: Final = 8 * 1024 * 1024
+"""Bytes of a request's body; what is larger is refused with `input.too_large`."""
+
+SCHEME_HEADER: Final = "cloudfront-forwarded-proto"
+"""Header in which the CDN tells how it was asked; the balancer behind it overwrites X-Forwarded-Proto."""
+
+CONTENT_SECURITY_POLICY: Final = "Content-Security-Policy"
+SECURITY_HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "X-Frame-Options": "DENY",
+}
+"""On every answer."""
+CLOSED_POLICY: Final = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+"""Content policy of what is no page."""
+
+
+def page_policy(connect: Iterable[str]) -> str:
+    """The content policy of a page: its own files and this system, and nothing else.
+
+    Args:
+        connect: further origins that its scripts may talk to, e.g. `wss://host`.
+    """
+    origins = "".join(f" {origin}" for origin in connect)
+    return (
+        f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+        f"connect-src 'self'{origins}; manifest-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
+        "form-action 'self'"
+    )
+
+
+def origin(url: str) -> list[str]:
+    """The origin of a URL, or nothing of one that names no host."""
+    parts = urlsplit(url)
+    return [f"{parts.scheme}://{parts.netloc}"] if parts.netloc else []
