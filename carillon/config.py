@@ -230,6 +230,11 @@ class StoreSettings:
     peer_queue_urls: LaneUrls = setting(
         "CARILLON_PEER_QUEUE_URLS", "The lanes' queues of the other Region.", default=LaneUrls()
     )
+    home_region: str = setting(
+        "CARILLON_HOME_REGION",
+        "The Region in whose lanes broadcasts begin, the writer's; this one when empty.",
+        default="",
+    )
     queue_endpoint: str = setting("CARILLON_SQS_ENDPOINT", "SQS endpoint when it is not AWS's own.", default="")
     region: str = setting("AWS_REGION", "AWS Region.", default="us-east-1")
 
@@ -305,6 +310,14 @@ class ApiSettings:
     sign_in_client: str = setting(
         "CARILLON_SIGN_IN_CLIENT",
         "OpenID Connect client id with which the console signs people in; empty on one machine.",
+        default="",
+    )
+    sign_in_scope: str = setting(
+        "CARILLON_SIGN_IN_SCOPE", "What the console asks the issuer for.", default="openid profile"
+    )
+    sign_in_origins: str = setting(
+        "CARILLON_SIGN_IN_ORIGINS",
+        "Origins beside the issuer's own that the console calls to sign people in, separated by spaces.",
         default="",
     )
     cors_origins: str = setting(

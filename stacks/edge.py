@@ -26,3 +26,4 @@ class EdgeStack(cdk.Stack):
         **options: Any,
     ) -> None:
         super().__init__(scope, construct_id, **options)
+        self.url = f"https://{stage.domain or 'console.invalid'}"

@@ -87,6 +87,11 @@ class Stage:
         "Whether AWS has raised the Region's quota of 2,500 requests per second.", default=False
     )
 
+    lambda_concurrency: int = option(
+        "Concurrent executions the account has been granted; under 300 no lane has its own reserved.",
+        default=1_000,
+        between=(10, 1_000_000),
+    )
     warm_consumers: bool = option("Whether lanes keep provisioned concurrency at rest.", default=False)
     min_tasks: int = option("API tasks at rest.", default=3, between=(1, 50))
     max_tasks: int = option("API tasks at most.", default=50, between=(1, 50))
@@ -101,6 +106,12 @@ class Stage:
     jwks_url: str = option("Where the issuer publishes its keys; needed with an issuer.", default="")
     audience: str = option("The `aud` of that issuer's tokens.", default="carillon")
     sign_in_client: str = option("Client id of the console with that issuer.", default="")
+    sign_in_scope: str = option("What the console asks that issuer for.", default="openid profile")
+    sign_in_origins: str = option(
+        "Origins beside the issuer's own that its token endpoint is on, separated by spaces.", default=""
+    )
+    subject_claim: str = option("The claim of that issuer's tokens that holds the user id.", default="sub")
+    scope_claim: str = option("The claim of that issuer's tokens that holds the scopes.", default="scope")
     domain: str = option("Domain of the console and API; empty takes CloudFront's own.", default="")
     hosted_zone_id: str = option("Route 53 zone of the domain.", default="")
     hosted_zone_name: str = option("That zone's name.", default="")
