@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from local import product
@@ -34,7 +35,7 @@ class Doors:
         api_port: The HTTP API's.
         ws_port: The gateway's for clients.
         callback_port: The gateway's for posts to them.
-        environment: Answers the product's variables, asked at each start of a door.
+        places: Answers this machine's own settings, asked at each start of a door.
     """
 
     settings: LocalSettings
@@ -42,7 +43,7 @@ class Doors:
     api_port: int
     ws_port: int
     callback_port: int
-    environment: Callable[[], Mapping[str, str]]
+    places: Callable[[], Mapping[str, str]]
 
     def gateway(self) -> Program:
         """The WebSocket gateway; ready when it says so."""
@@ -52,7 +53,9 @@ class Doors:
         argv: list[str | Path] = [sys.executable, "-m", "gateway", "--config", path]
         ready: Callable[[Child], bool] = lambda child: '"ready": true' in child.output()  # noqa: E731
         # Its workers run functions: the variable makes them open their stores before the first event.
-        return self._program("gateway", argv, ready, AWS_LAMBDA_FUNCTION_NAME="carillon-sockets")
+        return self._program(
+            "gateway", argv, ready, product.sockets_environment, AWS_LAMBDA_FUNCTION_NAME="carillon-sockets"
+        )
 
     def mapping(self, name: str) -> Program:
         """The consumers of one lane, or of the dead letters; ready when they are warm and poll."""
@@ -63,7 +66,8 @@ class Doors:
 
         argv: list[str | Path] = [sys.executable, "-m", "local.mapping", "--lane", name]
         argv += ["--config", self._mappings_path]
-        return self._program(f"lane {name}", argv, ready, AWS_LAMBDA_FUNCTION_NAME=f"carillon-{name}")
+        told = partial(product.mapping_environment, name)
+        return self._program(f"lane {name}", argv, ready, told, AWS_LAMBDA_FUNCTION_NAME=f"carillon-{name}")
 
     def api(self) -> Program:
         """The HTTP API; ready when it answers, whatever it can do by then."""
@@ -71,13 +75,22 @@ class Doors:
         # Forty threads answer requests; the default of four connections is right for a function, which has one.
         pool = os.environ.get(DATABASE_POOL, "10")
         more = {product.STATUS_DIR: str(self.folder), DATABASE_POOL: pool}
-        return self._program("api", argv, lambda _child: self.api_answers("/healthz"), **more)
+        return self._program(
+            "api", argv, lambda _child: self.api_answers("/healthz"), product.service_environment, **more
+        )
 
-    def _program(self, name: str, argv: list[str | Path], ready: Callable[[Child], bool], **more: str) -> Program:
+    def _program(
+        self,
+        name: str,
+        argv: list[str | Path],
+        ready: Callable[[Child], bool],
+        told: Callable[[Mapping[str, str]], dict[str, str]],
+        **more: str,
+    ) -> Program:
         log_path = self.folder / "logs" / f"{name.replace(' ', '-')}.log"
 
         def environment() -> dict[str, str]:
-            return product.whole_environment(self.environment(), **more)
+            return product.whole_environment(told(self.places()), **more)
 
         return Program(name, argv, env=environment, log_path=log_path, ready=ready)
 

@@ -56,3 +56,10 @@ class NotReadyError(LocalError):
     """A component ended or did not become ready within its deadline."""
 
     code = "local.not_ready"
+
+
+class WiringError(LocalError):
+    """The stacks wire the product in a way that the local run cannot follow."""
+
+    code = "local.wiring"
+    exit_status = EX_CONFIG

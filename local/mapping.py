@@ -31,7 +31,6 @@ from local.sqs import QueueError, SqsClient
 
 log = logging.getLogger("mapping")
 
-BATCH_SIZE = 10
 WAIT_S = 1
 """One long poll. Short, because a poll whose process is killed can still take a message from the queue, which then
 comes back after its visibility timeout alone; and because stopping waits for the poll."""
@@ -52,6 +51,8 @@ class MappingConfig:
         workers: Number of worker processes, and so of batches at a time.
         status_path: The file that tells how it goes, see `Status`.
         timeout_s: Longest run of one invocation.
+        batch_size: Messages per invocation at most.
+        partial: Whether the function may answer which messages failed; otherwise it is all or none.
     """
 
     endpoint: str
@@ -60,6 +61,8 @@ class MappingConfig:
     workers: int
     status_path: str
     timeout_s: float = 60.0
+    batch_size: int = 10
+    partial: bool = True
 
 
 @dataclass
@@ -138,7 +141,7 @@ class Mapping:
             "ReceiveMessage",
             {
                 "QueueUrl": url,
-                "MaxNumberOfMessages": BATCH_SIZE,
+                "MaxNumberOfMessages": self._config.batch_size,
                 "WaitTimeSeconds": WAIT_S if url in self._answered else 0,
                 "MessageSystemAttributeNames": ["All"],
                 "MessageAttributeNames": ["All"],
@@ -162,7 +165,7 @@ class Mapping:
             self.status.failed_batches += 1
             log.warning("%s: %d messages stay: %s", name, len(messages), error)
             return
-        done = succeeded(messages, answer)
+        done = succeeded(messages, answer) if self._config.partial else messages
         if done:
             await self._delete(url, done)
 

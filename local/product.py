@@ -6,12 +6,14 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
+from carillon import config
 from carillon.config import LaneUrls
-from carillon.names import NAMESPACE, SERVICE, lane_dead_letters, lane_queue
+from carillon.names import TOKEN_AUDIENCE
 from local.emulator import ACCESS_KEY, REGION
 from local.issuer import ISSUER
 from local.ports import HOST
-from local.queues import DEAD_LETTER_VISIBILITY_S, LANES, VISIBILITY_S
+from local.queues import DEAD_LETTERS, LANES, queue_name
+from local.wiring import Function, environment, wiring
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,43 +28,74 @@ if TYPE_CHECKING:
 STAGE = "local"
 STATUS_DIR = "CARILLON_LOCAL_STATUS_DIR"
 """Variable that tells the API where the mappings write how they go."""
-DEAD_LETTERS = "dead-letters"
-FUNCTION_MODULES = {
-    "$connect": "lambdas.connect",
-    "$disconnect": "lambdas.disconnect",
-    "$default": "lambdas.frame",
-}
-PONG = '{"type":"pong"}'
-"""`ping` is a mock route: the gateway answers it without a function, as API Gateway does."""
+BURIED = "dead-letters"
+"""The mapping that takes the dead letters of all lanes: here one process does what is one function on AWS."""
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
 
 
-def environment(
+def places(
     *, postgres: Postgres, valkey: Valkey, emulator: Emulator, issuer: Issuer, ws_port: int, callback_port: int
 ) -> dict[str, str]:
-    """The variables that every door of the product is started with."""
+    """The settings that are this machine's own: where everything is, and how to log in there."""
+    urls = {lane: emulator.queue_prefix_url + queue_name(lane) for lane in LANES}
+    buried = {lane: emulator.queue_prefix_url + queue_name(lane + DEAD_LETTERS) for lane in LANES}
+    stores = config.environment(
+        config.StoreSettings,
+        database_url=postgres.dsn,
+        database_read_url="",
+        database_auth=config.DatabaseAuth.PASSWORD,
+        valkey_url=valkey.url,
+        valkey_cluster="false",
+        valkey_auth=config.ValkeyAuth.URL,
+        valkey_name="",
+        queue_urls=LaneUrls.of(urls),
+        dead_letter_urls=LaneUrls.of(buried),
+        queue_endpoint=emulator.endpoint,
+    )
+    callbacks = config.environment(config.CallbackSettings, endpoint=f"http://{HOST}:{callback_port}/{STAGE}")
+    tokens = config.environment(
+        config.TokenSettings,
+        issuer=ISSUER,
+        jwks_url=issuer.jwks_path.as_uri(),
+        audience=TOKEN_AUDIENCE,
+        subject_claim="sub",
+        scope_claim="scope",
+    )
+    api = config.environment(config.ApiSettings, websocket_url=f"ws://{HOST}:{ws_port}/{STAGE}", sign_in_client="")
+    return stores | callbacks | tokens | api
+
+
+def runtime() -> dict[str, str]:
+    """What Lambda and ECS themselves tell a process on AWS."""
     return {
-        "CARILLON_DATABASE_URL": postgres.dsn,
-        "CARILLON_VALKEY_URL": valkey.url,
-        "CARILLON_QUEUE_URLS": LaneUrls.of({lane: emulator.queue_prefix_url + lane_queue(lane) for lane in LANES}),
-        "CARILLON_DEAD_LETTER_URLS": LaneUrls.of(
-            {lane: emulator.queue_prefix_url + lane_dead_letters(lane) for lane in LANES}
-        ),
-        "CARILLON_SQS_ENDPOINT": emulator.endpoint,
-        "CARILLON_CALLBACK_ENDPOINT": f"http://{HOST}:{callback_port}/{STAGE}",
-        "CARILLON_TOKEN_ISSUER": ISSUER,
-        "CARILLON_JWKS_URL": issuer.jwks_path.as_uri(),
-        "CARILLON_WEBSOCKET_URL": f"ws://{HOST}:{ws_port}/{STAGE}",
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         # Keys of nobody: a real one must never reach the emulator, nor an emulated call reach AWS.
         "AWS_ACCESS_KEY_ID": ACCESS_KEY,
         "AWS_SECRET_ACCESS_KEY": "local",
         "AWS_EC2_METADATA_DISABLED": "true",
-        "POWERTOOLS_SERVICE_NAME": SERVICE,
-        "POWERTOOLS_METRICS_NAMESPACE": NAMESPACE,
-        "POWERTOOLS_TRACE_DISABLED": "true",
     }
+
+
+def sockets_environment(here: Mapping[str, str]) -> dict[str, str]:
+    """For the gateway's workers, which run all functions behind the WebSocket API."""
+    return environment([function.environment for function in wiring().sockets], here) | runtime()
+
+
+def mapping_environment(name: str, here: Mapping[str, str]) -> dict[str, str]:
+    """For the mapping called `name`."""
+    sources = [source for source in wiring().sources if mapping_of(source.queue) == name]
+    return environment([source.function.environment for source in sources], here) | runtime()
+
+
+def service_environment(here: Mapping[str, str]) -> dict[str, str]:
+    """For the HTTP API."""
+    return environment([wiring().service], here) | runtime()
+
+
+def mapping_of(queue: str) -> str:
+    """The mapping that works a queue off: one per lane, and one for all dead letters."""
+    return BURIED if queue.endswith(DEAD_LETTERS) else queue
 
 
 def whole_environment(product: Mapping[str, str], **more: str) -> dict[str, str]:
@@ -75,8 +108,10 @@ def whole_environment(product: Mapping[str, str], **more: str) -> dict[str, str]
 
 def gateway_document(settings: LocalSettings, *, ws_port: int, callback_port: int) -> dict[str, Any]:
     """The gateway's configuration file."""
-    routes: dict[str, Any] = {key: {"function": f"{module}.handler"} for key, module in FUNCTION_MODULES.items()}
-    routes["ping"] = {"mock": {"body": PONG}}
+    routes = {
+        key: {"function": route.handler} if isinstance(route, Function) else {"mock": {"body": route}}
+        for key, route in wiring().routes.items()
+    }
     return {
         "host": HOST,
         "ws_port": ws_port,
@@ -87,30 +122,29 @@ def gateway_document(settings: LocalSettings, *, ws_port: int, callback_port: in
         "stage": STAGE,
         "routes": routes,
         "workers": settings.gateway_workers,
-        "preload": list(FUNCTION_MODULES.values()),
+        "preload": sorted({function.module for function in wiring().sockets}),
         "faults": settings.gateway_faults,
     }
 
 
 def mapping_document(settings: LocalSettings, *, emulator: Emulator, folder: Path) -> dict[str, Any]:
     """The mappings' configuration file: one per lane, and one for all dead letters."""
-
-    def mapping(name: str, queues: list[str], target: str, workers: int) -> dict[str, Any]:
-        return {
-            "endpoint": emulator.endpoint,
-            "queue_urls": [emulator.queue_prefix_url + queue for queue in queues],
-            "target": target,
-            "workers": workers,
-            "status_path": str(status_path(folder, name)),
-            # Lambda takes no mapping whose function may run longer than its queue's visibility.
-            "timeout_s": VISIBILITY_S.get(name, DEAD_LETTER_VISIBILITY_S),
-        }
-
-    lanes = {
-        lane: mapping(lane, [lane_queue(lane)], "lambdas.deliver.handler", settings.workers(lane)) for lane in LANES
-    }
-    dead = [lane_dead_letters(lane) for lane in LANES]
-    lanes[DEAD_LETTERS] = mapping(DEAD_LETTERS, dead, "lambdas.dead_letter.handler", 1)
+    lanes: dict[str, Any] = {}
+    for source in wiring().sources:
+        name = mapping_of(source.queue)
+        lanes.setdefault(
+            name,
+            {
+                "endpoint": emulator.endpoint,
+                "queue_urls": [],
+                "target": source.function.handler,
+                "workers": 1 if name == BURIED else settings.workers(name),
+                "status_path": str(status_path(folder, name)),
+                "timeout_s": source.function.timeout_s,
+                "batch_size": source.batch_size,
+                "partial": source.partial,
+            },
+        )["queue_urls"].append(emulator.queue_prefix_url + queue_name(source.queue))
     return {"lanes": lanes}
 
 

@@ -1,37 +1,36 @@
-"""The lanes' queues in the emulator: names from `carillon.names`, attributes as they are on AWS."""
+"""The lanes' queues in the emulator, with the attributes that the stacks give them."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import boto3
 
-from carillon.names import lane_dead_letters, lane_queue
+from carillon.model import Lane
 from local.emulator import ACCESS_KEY, ACCOUNT, REGION
+from local.wiring import wiring
 
-LANES = ("critical", "high", "normal", "low")
-MAX_RECEIVE_COUNT = 50
-"""High on purpose: an outage returns messages again and again and must not dead-letter them (design section 3)."""
-VISIBILITY_S = {"critical": 15, "high": 30, "normal": 30, "low": 30}
-DEAD_LETTER_VISIBILITY_S = 30
-RETENTION_S = 14 * 24 * 3600
-FIFO = {
-    "FifoQueue": "true",
-    # Both together are SQS's high-throughput mode.
-    "DeduplicationScope": "messageGroup",
-    "FifoThroughputLimit": "perMessageGroupId",
-}
+LANES: Final = tuple(Lane.words())
+DEAD_LETTERS: Final = "-dead-letters"
+_TEXT_ATTRIBUTES: Final = {"MessageRetentionPeriod", "VisibilityTimeout", "DeduplicationScope", "FifoThroughputLimit"}
 
 
-@dataclass(frozen=True)
-class LaneQueues:
-    """The URLs of one lane's queue and of its dead-letter queue."""
+def queue_name(name: str) -> str:
+    """What the emulator calls the queue `name` of the wiring: a lane, or a lane's dead letters."""
+    return f"carillon-{name}.fifo"
 
-    lane: str
-    queue_url: str
-    dead_letter_url: str
+
+def attributes(name: str) -> dict[str, str]:
+    """A queue's SQS attributes, less its redrive policy and its key."""
+    properties = wiring().queues[name]
+    texts = {key: str(value) for key, value in properties.items() if key in _TEXT_ATTRIBUTES}
+    return texts | {"FifoQueue": "true"}
+
+
+def retention_s() -> int:
+    """How long the lanes keep a message, in seconds."""
+    return min(int(wiring().queues[lane]["MessageRetentionPeriod"]) for lane in LANES)
 
 
 def sqs_client(endpoint: str) -> Any:
@@ -50,25 +49,17 @@ def queue_arn(name: str) -> str:
     return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
 
 
-def create_queues(endpoint: str) -> dict[str, LaneQueues]:
-    """Make the four lanes' queues and dead-letter queues; those that are there already stay.
+def create_queues(endpoint: str) -> None:
+    """Make the lanes' queues and dead-letter queues; those that are there already stay.
 
     Args:
         endpoint: Of the emulator.
-
-    Returns:
-        Lane name to its queues, most urgent first.
     """
     client = sqs_client(endpoint)
-    return {lane: _create_lane(client, lane) for lane in LANES}
-
-
-def _create_lane(client: Any, lane: str) -> LaneQueues:
-    retention = {"MessageRetentionPeriod": str(RETENTION_S)}
-    dead_attributes = FIFO | retention | {"VisibilityTimeout": str(DEAD_LETTER_VISIBILITY_S)}
-    dead = client.create_queue(QueueName=lane_dead_letters(lane), Attributes=dead_attributes)["QueueUrl"]
-    redrive = {"deadLetterTargetArn": queue_arn(lane_dead_letters(lane)), "maxReceiveCount": MAX_RECEIVE_COUNT}
-    attributes = FIFO | retention
-    attributes |= {"VisibilityTimeout": str(VISIBILITY_S[lane]), "RedrivePolicy": json.dumps(redrive)}
-    queue = client.create_queue(QueueName=lane_queue(lane), Attributes=attributes)["QueueUrl"]
-    return LaneQueues(lane, queue, dead)
+    for lane in LANES:
+        dead = queue_name(lane + DEAD_LETTERS)
+        client.create_queue(QueueName=dead, Attributes=attributes(lane + DEAD_LETTERS))
+        redrive = {"deadLetterTargetArn": queue_arn(dead), "maxReceiveCount": wiring().queues[lane]["maxReceiveCount"]}
+        client.create_queue(
+            QueueName=queue_name(lane), Attributes=attributes(lane) | {"RedrivePolicy": json.dumps(redrive)}
+        )

@@ -11,7 +11,7 @@ from carillon.errors import OutageError
 from local.emulator import Emulator
 from local.errors import NotReadyError
 from local.postgres import Postgres
-from local.queues import RETENTION_S, create_queues
+from local.queues import create_queues, retention_s
 
 
 class Database(Postgres):
@@ -52,7 +52,7 @@ def requeue(dsn: str) -> int:
     """
     pool = Pool(dsn, size=1, timeout_s=30)
     try:
-        return PostgresBroadcasts(pool).requeue(datetime.now(UTC) - timedelta(seconds=RETENTION_S))
+        return PostgresBroadcasts(pool).requeue(datetime.now(UTC) - timedelta(seconds=retention_s()))
     except OutageError as error:
         raise NotReadyError(f"the queues are empty, and what was in them cannot be sent again: {error}") from error
     finally:

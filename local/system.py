@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-MAPPINGS = (*LANES, product.DEAD_LETTERS)
+MAPPINGS = (*LANES, product.BURIED)
 READY_TIMEOUT_S = 20.0
 
 
@@ -64,7 +64,7 @@ class System:
                 api_port=self.api_port,
                 ws_port=self.ws_port,
                 callback_port=self.callback_port,
-                environment=lambda: self.environment,
+                places=lambda: self._places,
             )
             self.supervisor = Supervisor(self._units(), on_change=self._changed)
         except BaseException:
@@ -132,8 +132,12 @@ class System:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that tell a program of the product where everything is."""
-        return product.environment(
+        """The variables that tell any program of the product where everything is."""
+        return product.service_environment(self._places) | self._places
+
+    @property
+    def _places(self) -> dict[str, str]:
+        return product.places(
             postgres=self.postgres,
             valkey=self.valkey,
             emulator=self.queues,

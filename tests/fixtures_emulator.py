@@ -12,10 +12,17 @@ import pytest
 
 from local.emulator import Emulator, find_python, install
 from local.errors import MissingBinaryError
-from local.queues import FIFO, queue_arn, sqs_client
+from local.queues import attributes, queue_arn, sqs_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+FIFO = {
+    name: value
+    for name, value in attributes("high").items()
+    if name not in {"VisibilityTimeout", "MessageRetentionPeriod"}
+}
+"""The lanes' own attributes, less those that a test chooses."""
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,8 @@ from local import emulator as emulator_module
 from local.emulator import LAUNCHER, REQUIREMENTS, VERSION, Emulator
 from local.emulator_launcher import WRONG_VERSION
 from local.errors import NotReadyError
-from local.queues import FIFO, sqs_client
+from local.queues import sqs_client
+from tests.fixtures_emulator import FIFO
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,11 +18,10 @@ from carillon import wiring
 from carillon.adapters.sqs import message_from
 from carillon.config import LaneUrls
 from carillon.flow.consume import consume
-from carillon.names import lane_queue
 from carillon.policy import batching
 from local.batches import event_of
 from local.emulator import REGION
-from local.queues import queue_arn, sqs_client
+from local.queues import queue_arn, queue_name, sqs_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -89,7 +88,7 @@ def main() -> None:
     )
     if not answer.get("Messages"):
         sys.exit(NOTHING)
-    event = event_of(answer["Messages"], queue_arn=queue_arn(lane_queue(lane)), region=REGION)
+    event = event_of(answer["Messages"], queue_arn=queue_arn(queue_name(lane)), region=REGION)
     (message,) = [message_from(record, wiring.stores()) for record in event["Records"]]
     print(message.broadcast_id, message.receipt, flush=True)  # noqa: T201 - read by the test
     consume([message], doom(wiring.ports(), point, sends))

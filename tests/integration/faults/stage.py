@@ -13,8 +13,8 @@ import psycopg
 from valkey import Valkey
 
 from carillon.model import Role, Status
-from carillon.names import Scope, lane_queue
-from local.queues import LANES, sqs_client
+from carillon.names import Scope
+from local.queues import LANES, queue_name, sqs_client
 from local.supervisor import State
 from tests.integration.faults.waiting import until
 
@@ -162,7 +162,7 @@ class Stage:
 
     def queue_url(self, lane: str) -> str:
         """A lane's queue."""
-        return f"{self.system.queues.queue_prefix_url}{lane_queue(lane)}"
+        return f"{self.system.queues.queue_prefix_url}{queue_name(lane)}"
 
     def waiting_in(self, lane: str) -> int:
         """How many messages a lane's queue holds, handed out or not."""

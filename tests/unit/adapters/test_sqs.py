@@ -14,7 +14,6 @@ from carillon.adapters.sqs import SqsQueue, message_from
 from carillon.config import LaneUrls, StoreSettings
 from carillon.errors import ConfigError, OutageError
 from carillon.model import Lane
-from carillon.names import lane_dead_letters, lane_queue
 from carillon.ports import Message, Outgoing
 
 if TYPE_CHECKING:
@@ -23,6 +22,16 @@ if TYPE_CHECKING:
 PREFIX = "https://sqs.us-east-1.amazonaws.com/123456789012/"
 REGION = "us-east-1"
 FIFO = {"FifoQueue": "true"}
+
+
+def lane_queue(lane: str) -> str:
+    return f"stack-{lane}.fifo"
+
+
+def lane_dead_letters(lane: str) -> str:
+    return f"stack-{lane}-buried.fifo"
+
+
 SETTINGS = StoreSettings(
     database_url="",
     valkey_url="",
