@@ -13,7 +13,13 @@ BENCHES := bench-post bench-latency bench-fanout bench-connect bench-lanes bench
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup setup-run run run-fresh test check test-unit test-contract test-integration test-e2e test-faults
-.PHONY: $(BENCHES) docs clean
+.PHONY: $(BENCHES) docs clean synth test-stacks diff deploy deploy-check deploy-local destroy cost
+
+# The CDK's Node warns about versions past their support at every call; package.json says which ones work.
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
+STAGE ?= dev
+# make deploy STAGE=prod ARGS='-c regions=eu-west-1 -c alarm_email=ops@example.org'
+CDK = npx --no-install cdk
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -31,9 +37,10 @@ run: setup-run ## Run the whole system in the foreground; Ctrl-C stops it
 run-fresh: setup-run ## The same, without the data of earlier runs
 	@exec $(PYTHON) -m local --fresh $(ARGS)
 
-test: check ## All checks and all tests but the long ones
+test: check synth ## All checks and all tests but the long ones
 	$(PYTEST) tests/integration -q -m "not faults" $(addprefix --ignore=,$(IN_PROCESS)) $(ARGS)
 	$(PYTEST) tests/e2e -q -m "not faults" $(ARGS)
+	$(PYTHON) -m local.deploy
 
 check: setup ## Lint, types, import contracts, and the tests that coverage is counted over
 	$(PYTHON) -m ruff check .
@@ -41,10 +48,13 @@ check: setup ## Lint, types, import contracts, and the tests that coverage is co
 	$(PYTHON) -m mypy
 	$(PYTHON) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	$(PYTHON) -m carillon.cli docs --check $(SETTINGS)
-	$(PYTEST) tests/unit tests/contract $(IN_PROCESS) -q -m "not faults" --cov --cov-report=term:skip-covered $(ARGS)
+	$(PYTEST) tests/unit tests/contract tests/stacks $(IN_PROCESS) -q -m "not faults" --cov --cov-report=term:skip-covered $(ARGS)
 
 test-unit: setup ## Unit tests
 	$(PYTEST) tests/unit -q $(ARGS)
+
+test-stacks: setup ## What the templates promise
+	$(PYTEST) tests/stacks -q $(ARGS)
 
 test-contract: setup ## One suite against memory, the real stores and the emulator
 	$(PYTEST) tests/contract -q $(ARGS)
@@ -61,10 +71,37 @@ test-faults: setup ## The long kills, soaks and fuzzing
 $(BENCHES): setup
 	@$(PYTHON) -m loadtest.$(subst -,_,$@) $(BENCH)
 
-docs: setup ## Write docs/CONFIG.md, ERRORS.md and PROTOCOL.md anew from the code
+node_modules: package-lock.json
+	npm ci --no-audit --no-fund
+	@touch node_modules
+
+synth: setup ## Every stage's templates with cdk-nag, the CDK's validation and cfn-lint, into build/cdk
+	$(PYTHON) -m stacks.synth
+
+diff: setup node_modules ## What a deploy would change: make diff STAGE=prod
+	@$(CDK) diff --all -c stage=$(STAGE) $(ARGS)
+
+deploy-check: setup ## Whether weddings forbid a deploy now
+	@$(PYTHON) -m stacks.deploy_check --stage $(STAGE) $(ARGS) $(if $(FORCE),--force)
+
+deploy: deploy-check node_modules ## Deploy a stage into the AWS account at hand: make deploy STAGE=dev [FORCE=1]
+	@$(CDK) deploy --all -c stage=$(STAGE) $(ARGS)
+
+destroy: setup node_modules ## Remove a stage again; what it retains is told in docs/DEPLOY.md
+	@$(CDK) destroy --all -c stage=$(STAGE) $(ARGS)
+
+deploy-local: setup node_modules ## The real CDK and templates against an emulated AWS, with a broadcast through it
+	@$(PYTHON) -m local.deploy $(ARGS)
+
+cost: setup ## What a stage costs in a month: make cost STAGE=prod
+	@$(PYTHON) -m stacks.cost --stage $(STAGE) $(ARGS)
+
+docs: setup ## Write what is generated anew: CONFIG, ERRORS, PROTOCOL, METRICS, the wiring, the architecture's picture
 	$(PYTHON) -m carillon.cli docs --write $(SETTINGS)
+	$(PYTHON) -m stacks.extract --write local/wiring.json
+	$(PYTHON) -m stacks.picture --write docs/images/architecture.svg
 
 clean: ## Remove what can be made again; the data folder stays
-	rm -rf .venv .venv-emulator .venv-oldest build test-artifacts .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .venv-emulator .venv-oldest build cdk.out node_modules test-artifacts .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	rm -rf .hypothesis .schemathesis .coverage *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
