@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_logs as logs
+
+from carillon.protocol.web import API_PORT
+from stacks.parts.function import retention
 
 if TYPE_CHECKING:
     from constructs import Construct
 
     from stacks.stage import Stage
 
-ZONES = 3
+ZONES: Final = 3
+RANGE: Final = "10.0.0.0/16"
+DATABASE_PORT: Final = 5432
+CACHE_PORT: Final = 6379
+HTTP: Final = 80
+HTTPS: Final = 443
+_PUBLIC_BITS, _PRIVATE_BITS, _ISOLATED_BITS = 24, 20, 24
+"""Sizes of the subnets: tasks take an address each, functions one per zone and security group."""
+_WITHOUT_IPV6: Final = {
+    "Secrets": ec2.InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
+    "EcrApi": ec2.InterfaceVpcEndpointAwsService.ECR,
+    "EcrDocker": ec2.InterfaceVpcEndpointAwsService.ECR_DOCKER,
+    "Logs": ec2.InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
+}
+"""What the rotation function (IPv4 only) and Fargate's agent ask at names that answer to IPv4 alone."""
+_PAYING: Final = {"Sqs": ec2.InterfaceVpcEndpointAwsService.SQS} | _WITHOUT_IPV6
+"""Never `execute-api`: its private DNS takes the names of all WebSocket APIs, and @connections answers 403 there."""
 
 
 class NetworkStack(cdk.Stack):
-    """The network of one Region.
+    """The network of one Region. All rules between its security groups are made here; elsewhere the groups are fixed.
 
     Attributes:
         vpc: three zones, `public`, `private` (with egress) and `isolated` (data) subnets.
@@ -26,19 +47,115 @@ class NetworkStack(cdk.Stack):
         balancer: security group of the load balancer.
         database: security group of PostgreSQL and its proxy.
         cache: security group of Valkey.
+        rotation: security group of the function that changes the database owner's password.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, **options: Any) -> None:
         super().__init__(scope, construct_id, **options)
-        self.vpc = ec2.Vpc(
+        self._dual_stack = stage.egress == "ipv6"
+        self.vpc = self._vpc(stage)
+        self.private = ec2.SubnetSelection(subnet_group_name="private")
+        self.isolated = ec2.SubnetSelection(subnet_group_name="isolated")
+        self._groups = {
+            "Clients": self._group("Clients", "Functions and tasks"),
+            "Balancer": self._group("Balancer", "Load balancer of the API"),
+            "Database": self._group("Database", "PostgreSQL and its proxy"),
+            "Cache": self._group("Cache", "Valkey"),
+            "Rotation": self._group("Rotation", "The function that changes the password of the database's owner"),
+            "Endpoints": self._group("Endpoints", "Interface endpoints of AWS services"),
+        }
+        self.clients = self._fixed("Clients")
+        self.balancer = self._fixed("Balancer")
+        self.database = self._fixed("Database")
+        self.cache = self._fixed("Cache")
+        self.rotation = self._fixed("Rotation")
+        self._rules(stage)
+        self._endpoints(stage)
+
+    def _vpc(self, stage: Stage) -> ec2.Vpc:
+        log = logs.LogGroup(self, "FlowLog", retention=retention(stage), removal_policy=cdk.RemovalPolicy.DESTROY)
+        return ec2.Vpc(
             self,
             "Vpc",
             availability_zones=[cdk.Fn.select(index, cdk.Fn.get_azs()) for index in range(ZONES)],
-            nat_gateways=stage.nat_gateways,
+            ip_addresses=ec2.IpAddresses.cidr(RANGE),
+            nat_gateways=0 if self._dual_stack else stage.nat_gateways,
+            # Nothing is in the default group; emptying it would take a function of CDK's own in every VPC.
+            restrict_default_security_group=False,
+            subnet_configuration=[
+                _subnets("public", ec2.SubnetType.PUBLIC, _PUBLIC_BITS),
+                _subnets("private", ec2.SubnetType.PRIVATE_WITH_EGRESS, _PRIVATE_BITS),
+                _subnets("isolated", ec2.SubnetType.PRIVATE_ISOLATED, _ISOLATED_BITS),
+            ],
+            flow_logs={
+                "All": ec2.FlowLogOptions(
+                    destination=ec2.FlowLogDestination.to_cloud_watch_logs(log),
+                    max_aggregation_interval=ec2.FlowLogMaxAggregationInterval.TEN_MINUTES,
+                )
+            },
+            gateway_endpoints={"S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3)},
+            **({"ip_protocol": ec2.IpProtocol.DUAL_STACK} if self._dual_stack else {}),
         )
-        self.private = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
-        self.isolated = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
-        self.clients = ec2.SecurityGroup(self, "Clients", vpc=self.vpc, description="Functions and tasks")
-        self.balancer = ec2.SecurityGroup(self, "Balancer", vpc=self.vpc, description="Load balancer")
-        self.database = ec2.SecurityGroup(self, "Database", vpc=self.vpc, description="PostgreSQL and its proxy")
-        self.cache = ec2.SecurityGroup(self, "Cache", vpc=self.vpc, description="Valkey")
+
+    def _group(self, name: str, description: str) -> ec2.SecurityGroup:
+        return ec2.SecurityGroup(self, name, vpc=self.vpc, description=description, allow_all_outbound=False)
+
+    def _fixed(self, name: str) -> ec2.ISecurityGroup:
+        """The group as others see it: they cannot add rules, which would tie the stacks in circles."""
+        group_id = self._groups[name].security_group_id
+        return ec2.SecurityGroup.from_security_group_id(self, f"{name}Fixed", group_id, mutable=False)
+
+    def _allow(self, source: str, target: str, port: int, why: str) -> None:
+        """A rule on both sides: what goes out is closed as well."""
+        origin, goal = self._groups[source], self._groups[target]
+        goal.add_ingress_rule(origin, ec2.Port.tcp(port), why)
+        origin.add_egress_rule(goal, ec2.Port.tcp(port), why)
+
+    def _rules(self, stage: Stage) -> None:
+        self._allow("Clients", "Database", DATABASE_PORT, "The product reads and writes")
+        self._allow("Clients", "Cache", CACHE_PORT, "The product looks connections up")
+        self._allow("Balancer", "Clients", API_PORT, "Requests and health checks of the API")
+        self._allow("Database", "Database", DATABASE_PORT, "The proxy asks PostgreSQL")
+        self._allow("Rotation", "Database", DATABASE_PORT, "A new password is set and tried")
+        self._out("Clients", HTTPS, "AWS services, @connections, keys of the issuer")
+        self._out("Rotation", HTTPS, "Secrets Manager")
+        for port in sorted({port for url in (stage.database_url, stage.valkey_url) for port in _port(url)}):
+            self._out("Clients", port, "A store that was there before")
+        for port in (HTTP, HTTPS):
+            self._groups["Balancer"].add_ingress_rule(
+                ec2.Peer.ipv4(RANGE), ec2.Port.tcp(port), "The interfaces of CloudFront in this VPC"
+            )
+
+    def _out(self, name: str, port: int, why: str) -> None:
+        self._groups[name].add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(port), why)
+        if self._dual_stack:
+            self._groups[name].add_egress_rule(ec2.Peer.any_ipv6(), ec2.Port.tcp(port), why)
+
+    def _endpoints(self, stage: Stage) -> None:
+        wanted = _PAYING if stage.interface_endpoints else _WITHOUT_IPV6 if self._dual_stack else {}
+        for name in ("Clients", "Rotation"):
+            if wanted:
+                self._allow(name, "Endpoints", HTTPS, "AWS services without leaving the VPC")
+        for name, service in wanted.items():
+            self.vpc.add_interface_endpoint(
+                f"{name}Endpoint",
+                service=service,
+                subnets=self.isolated,
+                security_groups=[self._groups["Endpoints"]],
+                open=False,
+            )
+
+
+def _subnets(name: str, kind: ec2.SubnetType, bits: int) -> ec2.SubnetConfiguration:
+    return ec2.SubnetConfiguration(
+        name=name,
+        subnet_type=kind,
+        cidr_mask=bits,
+        # Nothing of ours has a public address: the NAT gateways bring their own, the balancer is internal.
+        map_public_ip_on_launch=False if kind == ec2.SubnetType.PUBLIC else None,
+    )
+
+
+def _port(url: str) -> list[int]:
+    port = urlsplit(url).port
+    return [] if port in (None, DATABASE_PORT, CACHE_PORT, HTTPS) else [port]
