@@ -12,6 +12,13 @@ SUBPROTOCOL: Final = "carillon.v1"
 BEARER_PREFIX: Final = "bearer."
 TOKEN_AUDIENCE: Final = "carillon"  # noqa: S105 - the `aud` claim, no secret
 INBOX: Final = "inbox"
+DATABASE_NAME: Final = "carillon"
+DATABASE_OWNER: Final = "carillon_owner"
+"""Who owns the tables, and logs in with a password for the migrations alone."""
+DATABASE_LOGIN: Final = "carillon_app"
+"""Who the functions and tasks are to PostgreSQL; it has no password."""
+DATABASE_TABLES: Final = "carillon_tables"
+"""Owns the table whose weekly partitions come and go while the product runs; nobody logs in as it."""
 
 
 class Scope(StrEnum):
