@@ -240,6 +240,21 @@ class StoreSettings:
 
 
 @dataclasses.dataclass(frozen=True)
+class MigrationSettings:
+    """How the function that migrates the database on a deploy logs in: as the tables' owner, and to the writer itself."""
+
+    database_url: str = setting(
+        "CARILLON_MIGRATION_URL", "PostgreSQL writer, as a libpq URL; with an owner's secret it is made of that.",
+        default="", secret=True,
+    )
+    owner_secret: str = setting(
+        "CARILLON_OWNER_SECRET", "Name or ARN of the Secrets Manager secret with the log-in of the tables' owner.",
+        default="",
+    )
+    region: str = setting("AWS_REGION", "AWS Region.", default="us-east-1")
+
+
+@dataclasses.dataclass(frozen=True)
 class CallbackSettings:
     """How phones are reached: the `@connections` endpoint and the budget of calls to it."""
 
@@ -325,5 +340,5 @@ class ApiSettings:
     )
 
 
-ROOMS: Final = (StoreSettings, CallbackSettings, SocketSettings, TokenSettings, ApiSettings)
+ROOMS: Final = (StoreSettings, MigrationSettings, CallbackSettings, SocketSettings, TokenSettings, ApiSettings)
 """All settings dataclasses of the product, for `docs/CONFIG.md`."""
