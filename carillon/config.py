@@ -244,11 +244,14 @@ class MigrationSettings:
     """How the function that migrates the database on a deploy logs in: as the tables' owner, and to the writer itself."""
 
     database_url: str = setting(
-        "CARILLON_MIGRATION_URL", "PostgreSQL writer, as a libpq URL; with an owner's secret it is made of that.",
-        default="", secret=True,
+        "CARILLON_MIGRATION_URL",
+        "PostgreSQL writer, as a libpq URL; with an owner's secret it is made of that.",
+        default="",
+        secret=True,
     )
     owner_secret: str = setting(
-        "CARILLON_OWNER_SECRET", "Name or ARN of the Secrets Manager secret with the log-in of the tables' owner.",
+        "CARILLON_OWNER_SECRET",
+        "Name or ARN of the Secrets Manager secret with the log-in of the tables' owner.",
         default="",
     )
     region: str = setting("AWS_REGION", "AWS Region.", default="us-east-1")
