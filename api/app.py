@@ -11,6 +11,7 @@ from fastapi.middleware.cors import CORSMiddleware
 
 from api import openapi, pages, problems
 from api.limits import Limits
+from api.measures import Measures
 from api.paging import only_known_parameters
 from api.relay import Relay
 from api.routes import broadcasts, events, imports, ops, people, segments, weddings
@@ -43,7 +44,13 @@ def create_app(
     if relay is not None:
         known["relay"] = relay.state
     serving = replace(serving, probes=known)
-    app = FastAPI(title="Carillon", lifespan=_lifespan(relay), docs_url=None, redoc_url=None, **openapi.INFO)
+    app = FastAPI(
+        title="Carillon",
+        lifespan=_lifespan(relay, serving),
+        docs_url=None,
+        redoc_url=None,
+        **openapi.INFO,
+    )
     app.state.services = serving
     problems.install(app)
     for module in _ROUTES:
@@ -58,14 +65,17 @@ def create_app(
     return app
 
 
-def _lifespan(relay: Relay | None) -> Any:
+def _lifespan(relay: Relay | None, serving: Services) -> Any:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        measures = Measures(serving.ports.metrics.flush)
+        measures.start()
         if relay is not None:
             relay.start()
         yield
         if relay is not None:
             relay.stop()
+        measures.stop()
 
     return lifespan
 
@@ -82,4 +92,4 @@ def _add_middleware(app: FastAPI, serving: Services) -> None:
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key"],
             expose_headers=["Location", "Idempotent-Replayed", "Retry-After"],
         )
-    app.add_middleware(pages.Headers, websocket_url=serving.settings.websocket_url)
+    app.add_middleware(pages.Headers, connect=pages.called(serving))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -31,13 +32,15 @@ class Scope(StrEnum):
 
 
 class Metric(StrEnum):
-    """Custom CloudWatch metrics; units in `METRIC_UNITS`, the dimension is the lane where there is one."""
+    """Custom CloudWatch metrics; what each of them is stands in `METRICS`."""
 
     ACCEPTED = "BroadcastsAccepted"
     RECORDED = "DeliveriesRecorded"
     SENT = "DeliveriesSent"
+    POSTS = "PostsTried"
     GONE = "ConnectionsGone"
     THROTTLED = "PostsThrottled"
+    HELD_BACK = "PostsHeldBack"
     POST_FAILED = "PostsFailed"
     ACCEPTED_TO_FIRST_POST = "AcceptedToFirstPost"
     QUEUE_HOP = "QueueHop"
@@ -46,28 +49,120 @@ class Metric(StrEnum):
     DEAD_LETTERED = "MessagesDeadLettered"
     ESCALATED = "DeliveriesEscalated"
     RELAYED = "OutboxRelayed"
+    OUTBOX_OLDEST_AGE = "OutboxOldestAge"
+    INDEX_HIT = "ConnectionIndexHit"
     INDEX_MISS = "ConnectionIndexMiss"
     RESUMED = "EventsResumed"
     REAPED = "ConnectionsReaped"
+    HANDED_OVER = "DeliveriesHandedOver"
+    WEDDINGS_TODAY = "WeddingsToday"
 
 
-METRIC_UNITS: Final[dict[Metric, str]] = dict.fromkeys(Metric, "Count") | {
-    Metric.ACCEPTED_TO_FIRST_POST: "Milliseconds",
-    Metric.QUEUE_HOP: "Milliseconds",
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricFacts:
+    """What a metric is.
+
+    Args:
+        doc: what it counts or measures.
+        emitted_by: the doors that write it.
+        unit: CloudWatch's word for its unit.
+        by_lane: whether it has the dimension `lane` beside `service`.
+        gauge: whether it is measured rather than counted: then a zero is worth a line, and the largest is kept.
+        alarms: the alarms that watch it, by construct id; a lane's alarms carry the lane's name in front.
+    """
+
+    doc: str
+    emitted_by: str
+    unit: str = "Count"
+    by_lane: bool = True
+    gauge: bool = False
+    alarms: tuple[str, ...] = ()
+
+
+_API: Final = "API"
+_CONSUMER: Final = "lane consumers"
+METRICS: Final[dict[Metric, MetricFacts]] = {
+    Metric.ACCEPTED: MetricFacts(doc="Broadcasts stored with their outbox row.", emitted_by=_API),
+    Metric.RECORDED: MetricFacts(
+        doc="Deliveries added to people's inboxes.", emitted_by=f"{_CONSUMER}, dead-letter consumer"
+    ),
+    Metric.SENT: MetricFacts(doc="People with at least one device reached.", emitted_by=_CONSUMER),
+    Metric.POSTS: MetricFacts(
+        doc="Posts to sockets, whatever came of them.", emitted_by=_CONSUMER, alarms=("Gone", "Throttled", "PostErrors")
+    ),
+    Metric.GONE: MetricFacts(doc="Posts answered 410.", emitted_by=_CONSUMER, alarms=("Gone",)),
+    Metric.THROTTLED: MetricFacts(doc="Posts answered 429.", emitted_by=_CONSUMER, alarms=("Throttled",)),
+    Metric.HELD_BACK: MetricFacts(
+        doc="Posts not made because the callback budget had no token.", emitted_by=_CONSUMER, alarms=("Throttled",)
+    ),
+    Metric.POST_FAILED: MetricFacts(
+        doc="Posts that failed in any other way: 5xx, time-out, no connection.",
+        emitted_by=_CONSUMER,
+        alarms=("PostErrors",),
+    ),
+    Metric.ACCEPTED_TO_FIRST_POST: MetricFacts(
+        doc="From the API's acceptance to the first post of the broadcast; wedding, role and users audiences only, "
+        "where one message is the whole broadcast; not for scheduled or redelivered ones.",
+        emitted_by=_CONSUMER,
+        unit="Milliseconds",
+        alarms=("FirstPost", "FirstPostWeddingDay"),
+    ),
+    Metric.QUEUE_HOP: MetricFacts(
+        doc="From the send into the lane to the consumer's start.", emitted_by=_CONSUMER, unit="Milliseconds"
+    ),
+    Metric.POISON: MetricFacts(doc="Messages that broke a rule and were dead-lettered at once.", emitted_by=_CONSUMER),
+    Metric.OUTAGE: MetricFacts(
+        doc="Messages handed back because a store was away.", emitted_by=_CONSUMER, alarms=("Outage",)
+    ),
+    Metric.DEAD_LETTERED: MetricFacts(
+        doc="Dead letters filed, their broadcast marked failed.",
+        emitted_by="dead-letter consumer",
+        alarms=("DeadLetters",),
+    ),
+    Metric.ESCALATED: MetricFacts(doc="People reached by a repeat of what they had not acked.", emitted_by=_CONSUMER),
+    Metric.RELAYED: MetricFacts(doc="Outbox rows sent into the lane.", emitted_by=_API),
+    Metric.OUTBOX_OLDEST_AGE: MetricFacts(
+        doc="How long the oldest due outbox row has been due when a relay round begins.",
+        emitted_by=_API,
+        unit="Seconds",
+        by_lane=False,
+        gauge=True,
+        alarms=("Relay",),
+    ),
+    Metric.INDEX_HIT: MetricFacts(
+        doc="Look-ups of a chunk's sockets that the Valkey index answered.",
+        emitted_by=_CONSUMER,
+        by_lane=False,
+        alarms=("IndexHits", "IndexHitsWeddingDay"),
+    ),
+    Metric.INDEX_MISS: MetricFacts(
+        doc="Look-ups that PostgreSQL answered instead, the index being away or wiped.",
+        emitted_by=_CONSUMER,
+        by_lane=False,
+        alarms=("IndexHits", "IndexHitsWeddingDay"),
+    ),
+    Metric.RESUMED: MetricFacts(
+        doc="Events handed out when a client came back.", emitted_by="frame function", by_lane=False
+    ),
+    Metric.REAPED: MetricFacts(
+        doc="Sockets forgotten because they outlived two hours.", emitted_by=_API, by_lane=False
+    ),
+    Metric.HANDED_OVER: MetricFacts(
+        doc="People handed to the other Region's lane, because they have a socket there.", emitted_by=_CONSUMER
+    ),
+    Metric.WEDDINGS_TODAY: MetricFacts(
+        doc="Weddings of the day, written at the end of each planner run that went well.",
+        emitted_by="planner",
+        by_lane=False,
+        gauge=True,
+        alarms=("WeddingDay", "Planner"),
+    ),
 }
+METRIC_UNITS: Final[dict[Metric, str]] = {metric: facts.unit for metric, facts in METRICS.items()}
 
 DIMENSION_LANE: Final = "lane"
-
-
-def lane_queue(lane: str) -> str:
-    """The logical name of a lane's queue; `.fifo` is what SQS demands of a FIFO queue's name."""
-    return f"{SERVICE}-{lane}.fifo"
-
-
-def lane_dead_letters(lane: str) -> str:
-    """The logical name of a lane's dead-letter queue."""
-    return f"{SERVICE}-{lane}-dlq.fifo"
-
+DIMENSION_SERVICE: Final = "service"
+"""Powertools writes it beside every metric; its value is `SERVICE`."""
 
 ATTRIBUTE_BROADCAST: Final = "broadcast_id"
 """SQS message attribute that tells whose message it is even when the body cannot be parsed."""

@@ -2,41 +2,61 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from carillon.names import DIMENSION_LANE, METRIC_UNITS, NAMESPACE, SERVICE
+from carillon.names import DIMENSION_LANE, METRICS, NAMESPACE, SERVICE
 
 if TYPE_CHECKING:
     from carillon.model import Lane
     from carillon.names import Metric
 
+_Counted = dict["Metric", list[float]]
+
 
 class EmfMetrics:
-    """See `ports.Metrics`. What was counted is written by `flush`: at the end of an invocation or a relay round."""
+    """See `ports.Metrics`. Between two flushes a count is summed up, a gauge keeps its largest, times are all kept."""
 
     def __init__(self) -> None:
-        self._by_lane: dict[str | None, EphemeralMetrics] = {}
+        self._by_lane: dict[str | None, _Counted] = {}
         self._lock = threading.Lock()
 
     def count(self, metric: Metric, value: float = 1, *, lane: Lane | None = None) -> None:
-        """Add `value`; zero is not worth a line."""
-        if value == 0:
+        """Add `value`; a count of zero is not worth a line."""
+        facts = METRICS[metric]
+        if value == 0 and not facts.gauge:
             return
         word = lane.word if lane is not None else None
         with self._lock:
-            if word not in self._by_lane:
-                self._by_lane[word] = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
-            sink = self._by_lane[word]
-            sink.add_metric(name=metric.value, unit=MetricUnit(METRIC_UNITS[metric]), value=value)
+            values = self._by_lane.setdefault(word, {}).setdefault(metric, [])
+            if values and facts.gauge:
+                values[0] = max(values[0], value)
+            elif values and facts.unit == "Count":
+                values[0] += value
+            else:
+                values.append(value)
 
     def flush(self) -> None:
-        """Write one line per lane."""
+        """Write one line per lane, more only where there are more than a hundred times to tell."""
         with self._lock:
-            for word, sink in self._by_lane.items():
-                if word is not None:
-                    sink.add_dimension(name=DIMENSION_LANE, value=word)
-                sink.flush_metrics()
-            self._by_lane.clear()
+            by_lane, self._by_lane = self._by_lane, {}
+        for word, counted in by_lane.items():
+            _write(word, counted)
+        if by_lane:
+            # Into a pipe standard output is written in blocks, which a quiet service would take hours to fill.
+            sys.stdout.flush()
+
+
+def _write(lane: str | None, counted: _Counted) -> None:
+    sink = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
+    if lane is not None:
+        # Before the first value: the hundredth makes Powertools write a line at once.
+        sink.add_dimension(name=DIMENSION_LANE, value=lane)
+    for metric, values in counted.items():
+        for value in values:
+            sink.add_metric(name=metric.value, unit=MetricUnit(METRICS[metric].unit), value=value)
+    if sink.metric_set:
+        sink.flush_metrics()

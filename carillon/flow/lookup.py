@@ -19,6 +19,7 @@ def indexed(user_ids: Sequence[str], ports: Ports) -> list[Connection]:
     if found is None:
         ports.metrics.count(Metric.INDEX_MISS)
         return ports.connections.active(user_ids)
+    ports.metrics.count(Metric.INDEX_HIT, 1 if user_ids else 0)
     return found
 
 

@@ -51,6 +51,7 @@ def post(
 def _note(report: PostReport, owners: dict[str, str], tally: Tally) -> None:
     tally.reached.update(owners[one] for one in report.sent)
     tally.failed.update({owners[one]: reason for one, reason in report.failed.items()})
+    tally.refusals.update(report.failed.values())
     tally.gone.extend(report.gone)
     if tally.first_sent_at is None:
         tally.first_sent_at = report.first_sent_at
@@ -73,10 +74,12 @@ def as_event(broadcast: Broadcast) -> Event:
 
 
 def measure(broadcast: Broadcast, tally: Tally, ports: Ports) -> None:
-    """Publish the chunk's numbers."""
+    """Publish the chunk's numbers: people for what was sent, posts for everything else."""
     lane = broadcast.lane
-    throttled = sum(reason == "throttled" for reason in tally.failed.values())
+    throttled, held_back = tally.refusals["throttled"], tally.refusals["budget"]
     ports.metrics.count(Metric.SENT, len(tally.reached), lane=lane)
+    ports.metrics.count(Metric.POSTS, len(tally.tried), lane=lane)
     ports.metrics.count(Metric.GONE, len(tally.gone), lane=lane)
     ports.metrics.count(Metric.THROTTLED, throttled, lane=lane)
-    ports.metrics.count(Metric.POST_FAILED, len(tally.failed) - throttled, lane=lane)
+    ports.metrics.count(Metric.HELD_BACK, held_back, lane=lane)
+    ports.metrics.count(Metric.POST_FAILED, tally.refusals.total() - throttled - held_back, lane=lane)

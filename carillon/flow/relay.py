@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from carillon.flow import outbox, reap
+from carillon.names import Metric
+from carillon.policy import messages
 from carillon.policy.lanes import MAX_ESCALATIONS
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ def relay(ports: Ports, now: datetime) -> dict[str, int]:
     Raises:
         OutageError: a store is away; what was not done is still due in the next round.
     """
+    ports.metrics.count(Metric.OUTBOX_OLDEST_AGE, ports.broadcasts.overdue_s(now))
     done = {
         "released": ports.broadcasts.release_delayed(now, _AT_ONCE),
         "escalated": ports.broadcasts.release_escalations(now, _GROUPS, MAX_ESCALATIONS),

@@ -78,5 +78,9 @@ class Metrics(Protocol):
     """Custom metrics; names and units come from `carillon.names`."""
 
     def count(self, metric: Metric, value: float = 1, *, lane: Lane | None = None) -> None:
-        """Add `value` of `metric` (its unit in `names.METRIC_UNITS`)."""
+        """Add `value` of `metric`; what it is, and whether it goes by lane, stands in `names.METRICS`."""
+        ...
+
+    def flush(self) -> None:
+        """Write what was counted; the doors do it, at the end of an invocation or every few seconds."""
         ...

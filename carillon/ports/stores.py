@@ -77,6 +77,10 @@ class Broadcasts(Protocol):
         """Move due delayed deliveries into the outbox; returns how many people."""
         ...
 
+    def overdue_s(self, now: datetime) -> float:
+        """How long the oldest due outbox row has been due, in seconds; 0 when none is."""
+        ...
+
     def release_escalations(self, now: datetime, limit: int, most: int) -> int:
         """Move due escalations into the outbox, at most `most` per broadcast; returns how many."""
         ...

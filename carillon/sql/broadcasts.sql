@@ -77,6 +77,11 @@ SELECT group_id, lane
  ORDER BY lane, min(outbox_id)
  LIMIT %(limit)s
 
+-- overdue --
+SELECT coalesce(extract(epoch FROM %(now)s - min(due_at)), 0) AS overdue_s
+  FROM outbox
+ WHERE sent_at IS NULL AND due_at <= %(now)s
+
 -- release_delayed --
 UPDATE delayed_deliveries AS d SET released_at = %(now)s
   FROM (SELECT broadcast_id, user_id FROM delayed_deliveries

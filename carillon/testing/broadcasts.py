@@ -111,6 +111,11 @@ class MemoryBroadcasts:
         world = self._world
         world.need("database")
         due = [key for key, at in world.delayed.items() if at <= now and key not in world.released][:limit]
+    def overdue_s(self, now: datetime) -> float:
+        """The age of the oldest due row."""
+        self._world.need("database")
+        return max(((now - row.due_at).total_seconds() for row in self._due(now)), default=0.0)
+
         for broadcast_id in {key[0] for key in due}:
             broadcast = world.broadcasts[broadcast_id]
             users = tuple(sorted(user for one, user in due if one == broadcast_id))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from carillon.model import BroadcastState, Connection, Event, Lane, Status
+from carillon.names import METRICS
 from carillon.policy.messages import deduplication_id
 from carillon.ports import Head, Lease, Message, PostReport
 from carillon.protocol.moments import milliseconds
@@ -25,8 +26,9 @@ _TOMBSTONES: Final = {Status.EXPIRED: "expired", Status.CANCELED: "canceled"}
 class MemoryConnections:
     """See `ports.Connections`."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, region: str = "", peer: str = "") -> None:
         self._world = world
+        self._region, self._peer = region, peer
 
     def pend(self, connection: Connection, now: datetime, expires_at: datetime) -> bool:
         """Note a socket of somebody known."""
@@ -36,6 +38,7 @@ class MemoryConnections:
         self._world.pending[connection.connection_id] = connection.user_id
         self._world.token_ends[connection.connection_id] = expires_at
         self._world.opened[connection.connection_id] = now
+        self._world.regions[connection.connection_id] = self._region
         return True
 
     def activate(self, connection_id: str) -> str | None:
@@ -73,7 +76,18 @@ class MemoryConnections:
         """All active sockets of these people."""
         self._world.need("database")
         wanted = set(user_ids)
-        return [Connection(one, user_id) for one, user_id in self._world.active.items() if user_id in wanted]
+        active = [Connection(one, user_id) for one, user_id in self._world.active.items() if user_id in wanted]
+        return [one for one in active if self._here(one.connection_id)]
+
+    def _here(self, connection_id: str) -> bool:
+        return not self._peer or self._world.regions.get(connection_id) == self._region
+
+    def elsewhere(self, user_ids: Sequence[str]) -> list[str]:
+        """Who has an active socket in the other Region."""
+        self._world.need("database")
+        active, regions = self._world.active, self._world.regions
+        far = {user_id for one, user_id in active.items() if self._peer and regions.get(one) == self._peer}
+        return [user_id for user_id in user_ids if user_id in far]
 
     def stale(self, now: datetime, opened_before: datetime, limit: int) -> list[Connection]:
         """Whose token ran out, or that are too old."""
@@ -82,22 +96,24 @@ class MemoryConnections:
         return [
             Connection(one, user_id)
             for one, user_id in world.pending.items()
-            if world.token_ends[one] <= now or world.opened[one] <= opened_before
+            if self._here(one) and (world.token_ends[one] <= now or world.opened[one] <= opened_before)
         ][:limit]
 
 
 class MemoryIndex:
-    """See `ports.ConnectionIndex`; a `None` index is one that was wiped."""
+    """See `ports.ConnectionIndex`; a `None` index is one that was wiped. A `region` sees its own sockets."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, region: str = "") -> None:
         self._world = world
+        self._region = region
 
     def lookup(self, user_ids: Sequence[str]) -> list[Connection] | None:
         """The indexed sockets."""
         if self._world.index is None:
             return None
         wanted = set(user_ids)
-        return [Connection(one, user_id) for one, user_id in self._world.index.items() if user_id in wanted]
+        found = [Connection(one, user_id) for one, user_id in self._world.index.items() if user_id in wanted]
+        return [one for one in found if self._world.regions.get(one.connection_id, self._region) == self._region]
 
     def add(self, connection: Connection) -> None:
         """Index a socket."""
@@ -181,7 +197,10 @@ class MemoryInbox:
 
 
 class MemoryQueue:
-    """See `ports.Queue`: what was sent waits in `world.queue`; `returned` notes the delays asked for."""
+    """See `ports.Queue`: what was sent waits in `world.queue`, what is for a named Region in `world.far`.
+
+    `returned` notes the delays asked for.
+    """
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -190,12 +209,12 @@ class MemoryQueue:
         """Queue them, each content once."""
         world = self._world
         for message in messages:
-            world.need("queue")
-            identity = deduplication_id(message.group_id, message.body)
+            world.need(message.region or "queue")
+            identity = message.region + deduplication_id(message.group_id, message.body)
             if identity not in world.sent_ids:
                 world.sent_ids.add(identity)
                 number = next(world.numbers)
-                world.queue.append(
+                (world.far.setdefault(message.region, []) if message.region else world.queue).append(
                     Message(
                         message_id=f"m{number}",
                         receipt=f"r{number}",
@@ -224,10 +243,14 @@ class MemoryQueue:
 
 
 class MemoryPoster:
-    """See `ports.Poster`. `world.alive` limits who is there (None: all), `world.refusing` fails connections."""
+    """See `ports.Poster`. `world.alive` limits who is there (None: all), `world.refusing` fails connections.
 
-    def __init__(self, world: World) -> None:
+    With a `region`, sockets of another one are as unknown here as they are to that Region's gateway.
+    """
+
+    def __init__(self, world: World, *, region: str = "") -> None:
         self._world = world
+        self._region = region
 
     def post(self, posts: Sequence[Post], rate: Rate, deadline_s: float) -> PostReport:
         """Deliver to the living."""
@@ -236,7 +259,8 @@ class MemoryPoster:
             one.connection_id: world.refusing[one.connection_id] for one in posts if one.connection_id in world.refusing
         }
         left = [one for one in posts if one.connection_id not in refused]
-        living = [one for one in left if world.alive is None or one.connection_id in world.alive]
+        near = [one for one in left if world.regions.get(one.connection_id, self._region) == self._region]
+        living = [one for one in near if world.alive is None or one.connection_id in world.alive]
         world.received.extend((one.connection_id, one.body) for one in living)
         gone = tuple(one.connection_id for one in left if one not in living)
         first = world.now.timestamp() if living else None
@@ -267,7 +291,12 @@ class CountingMetrics:
 
     def count(self, metric: Metric, value: float = 1, *, lane: Lane | None = None) -> None:
         """Add up, all lanes together."""
+        if METRICS[metric].by_lane is not (lane is not None):
+            raise AssertionError(f"{metric} goes {'by' if METRICS[metric].by_lane else 'without a'} lane")
         self._world.counted[metric] = self._world.counted.get(metric, 0) + value
+
+    def flush(self) -> None:
+        """Nothing is written."""
 
 
 class CountingLimits:

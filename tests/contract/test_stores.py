@@ -114,6 +114,18 @@ def test_a_broadcast_comes_back_as_it_was_stored(stage: Stage) -> None:
     assert stage.ports.broadcasts.get(broadcast.broadcast_id) == broadcast
 
 
+def test_the_outbox_tells_for_how_long_its_oldest_row_has_been_due(stage: Stage) -> None:
+    broadcasts = stage.ports.broadcasts
+    assert broadcasts.overdue_s(NOW) == 0
+    late = stage.broadcast()
+    stage.accept(late, due_at=NOW - timedelta(seconds=40))
+    stage.accept(stage.broadcast(), due_at=NOW - timedelta(seconds=10))
+    stage.accept(stage.broadcast(), due_at=NOW + timedelta(hours=1))
+    assert broadcasts.overdue_s(NOW) == 40
+    broadcasts.drain(message_of(late).group_id, late.lane, NOW, lambda _: None)
+    assert broadcasts.overdue_s(NOW) == 0
+
+
 def test_an_unknown_broadcast_is_none(stage: Stage) -> None:
     assert stage.ports.broadcasts.get(uuid7()) is None
 

@@ -119,6 +119,11 @@ class PostgresBroadcasts:
         with self._database.transaction() as connection:
             due = connection.execute(_SQL["release_delayed"], {"now": now, "limit": limit}).fetchall()
             people: dict[str, list[str]] = {}
+    def overdue_s(self, now: datetime) -> float:
+        """The age of the oldest due row, by the index of what waits."""
+        row = self._database.one(_SQL["overdue"], {"now": now})
+        return float(row["overdue_s"]) if row else 0.0
+
             for row in due:
                 people.setdefault(str(row["broadcast_id"]), []).append(row["user_id"])
             for row in connection.execute(_SQL["lanes_of"], {"ids": list(people)}).fetchall() if people else ():
