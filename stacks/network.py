@@ -11,6 +11,7 @@ from aws_cdk import aws_logs as logs
 
 from carillon.protocol.web import API_PORT
 from stacks.parts.function import retention
+from stacks.parts.origin_facing import origin_facing
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -94,7 +95,7 @@ class NetworkStack(cdk.Stack):
                 )
             },
             gateway_endpoints={"S3": ec2.GatewayVpcEndpointOptions(service=ec2.GatewayVpcEndpointAwsService.S3)},
-            **({"ip_protocol": ec2.IpProtocol.DUAL_STACK} if self._dual_stack else {}),
+            ip_protocol=ec2.IpProtocol.DUAL_STACK if self._dual_stack else None,
         )
 
     def _group(self, name: str, description: str) -> ec2.SecurityGroup:
@@ -121,10 +122,12 @@ class NetworkStack(cdk.Stack):
         self._out("Rotation", HTTPS, "Secrets Manager")
         for port in sorted({port for url in (stage.database_url, stage.valkey_url) for port in _port(url)}):
             self._out("Clients", port, "A store that was there before")
-        for port in (HTTP, HTTPS):
-            self._groups["Balancer"].add_ingress_rule(
-                ec2.Peer.ipv4(RANGE), ec2.Port.tcp(port), "The interfaces of CloudFront in this VPC"
-            )
+        # CloudFront's interfaces in this VPC keep the senders' addresses: the VPC's own range would let nothing in.
+        self._groups["Balancer"].add_ingress_rule(
+            ec2.Peer.prefix_list(origin_facing(self.region, stage.cloudfront_prefix_list)),
+            ec2.Port.tcp(HTTP),
+            "CloudFront",
+        )
 
     def _out(self, name: str, port: int, why: str) -> None:
         self._groups[name].add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(port), why)
