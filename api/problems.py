@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import compile_path
 
 from carillon.errors import CarillonError, InvalidInputError, NotFoundError, TooLargeError, UnauthenticatedError
+from carillon.protocol.web import problem
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -46,16 +47,13 @@ class Problem(BaseModel):
 def document(error: CarillonError, instance: str, status: int | None = None) -> dict[str, Any]:
     """The problem document for an error; what is internal stays inside."""
     hidden = type(error) is CarillonError
-    number = status or error.status
-    return {
-        "type": f"/errors#{error.code}",
-        "title": HTTPStatus(number).phrase,
-        "status": number,
-        "detail": "Something went wrong inside Carillon; it is logged." if hidden else error.message,
-        "code": error.code,
-        "instance": instance,
-        "errors": error.facts.get("errors", []),
-    }
+    return problem(
+        code=error.code,
+        status=status or error.status,
+        detail="Something went wrong inside Carillon; it is logged." if hidden else error.message,
+        instance=instance,
+        errors=error.facts.get("errors", []),
+    )
 
 
 def answer(error: CarillonError, instance: str, status: int | None = None) -> JSONResponse:

@@ -93,10 +93,20 @@ class Stage:
         between=(10, 1_000_000),
     )
     warm_consumers: bool = option("Whether lanes keep provisioned concurrency at rest.", default=False)
+    warm_peaks: bool = option("Whether lanes get provisioned concurrency for the season's peaks.", default=False)
     min_tasks: int = option("API tasks at rest.", default=3, between=(1, 50))
     max_tasks: int = option("API tasks at most.", default=50, between=(1, 50))
     task_cpu: int = option("CPU units of an API task.", default=512, choices=("256", "512", "1024", "2048", "4096"))
     task_memory_mb: int = option("Memory of an API task.", default=1024, between=(512, 16_384))
+    requests_per_ip: int = option(
+        "HTTP requests an address may make in five minutes; a venue's guests share one.",
+        default=10_000,
+        between=(10, 2_000_000),
+    )
+    cloudfront_prefix_list: str = option(
+        "CloudFront's origin-facing prefix list, for a Region that stacks/parts/origin_facing.py does not know.",
+        default="",
+    )
     image: str = option("A ready image of the API; empty builds the Dockerfile.", default="")
 
     retain: bool = option("Whether data outlives its stack: deletion protection, retained stores.", default=False)
@@ -214,6 +224,7 @@ _PROD: Final = Stage(
     cache_shards=3,
     cache_replicas=1,
     warm_consumers=True,
+    warm_peaks=True,
     task_cpu=1024,
     task_memory_mb=2048,
     retain=True,

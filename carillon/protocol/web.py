@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ LARGEST_BODY: Final = 256 * 1024
 LARGEST_IMPORT: Final = 8 * 1024 * 1024
 """Bytes of a request's body; what is larger is refused with `input.too_large`."""
 
-SCHEME_HEADER: Final = "cloudfront-forwarded-proto"
+SCHEME_HEADER: Final = "CloudFront-Forwarded-Proto"
 """Header in which the CDN tells how it was asked; the balancer behind it overwrites X-Forwarded-Proto."""
 
 CONTENT_SECURITY_POLICY: Final = "Content-Security-Policy"
@@ -69,3 +70,24 @@ def origin(url: str) -> list[str]:
     """The origin of a URL, or nothing of one that names no host."""
     parts = urlsplit(url)
     return [f"{parts.scheme}://{parts.netloc}"] if parts.netloc else []
+
+
+def problem(*, code: str, status: int, detail: str, instance: str, errors: Iterable[Any] = ()) -> dict[str, Any]:
+    """An RFC 9457 problem document, the shape of every refusal, whoever refuses.
+
+    Args:
+        code: stable, one of `carillon.errors`.
+        status: HTTP status.
+        detail: what was wrong and what to do.
+        instance: the path that was asked for, empty where it is not known.
+        errors: which fields are wrong.
+    """
+    return {
+        "type": f"/errors#{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "instance": instance,
+        "errors": list(errors),
+    }

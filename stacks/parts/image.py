@@ -1,0 +1,40 @@
+"""The API's image: built from the Dockerfile at a deploy, or a ready one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import aws_cdk as cdk
+from aws_cdk import aws_ecr_assets as assets
+from aws_cdk import aws_ecs as ecs
+
+from stacks.parts.code import ROOT
+
+if TYPE_CHECKING:
+    from stacks.stage import Stage
+
+SHIPPED: Final = ("Dockerfile", "requirements-layer.txt", "requirements-service.txt", "api", "carillon")
+"""What the image is built from, and what its hash depends on."""
+CHECK: Final = ("python", "-m", "api", "--check")
+
+
+def image(stage: Stage) -> ecs.ContainerImage:
+    """The stage's own image where it names one; else it is built, for the stage's architecture."""
+    if stage.image:
+        return ecs.ContainerImage.from_registry(stage.image)
+    shipped = [pattern for name in SHIPPED for pattern in (f"!{name}", f"!{name}/**")]
+    return ecs.ContainerImage.from_asset(
+        str(ROOT),
+        exclude=["*", *shipped, "**/__pycache__"],
+        ignore_mode=cdk.IgnoreMode.DOCKER,
+        platform=assets.Platform.LINUX_ARM64 if stage.architecture == "arm64" else assets.Platform.LINUX_AMD64,
+    )
+
+
+def platform(stage: Stage) -> ecs.RuntimePlatform:
+    """What Fargate runs it on."""
+    arm = stage.architecture == "arm64"
+    return ecs.RuntimePlatform(
+        cpu_architecture=ecs.CpuArchitecture.ARM64 if arm else ecs.CpuArchitecture.X86_64,
+        operating_system_family=ecs.OperatingSystemFamily.LINUX,
+    )

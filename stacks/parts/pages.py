@@ -1,0 +1,187 @@
+"""The static pages: their bucket, what is put there, and how CloudFront serves them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudfront as cloudfront
+from aws_cdk import aws_cloudfront_origins as origins
+from aws_cdk import aws_s3 as s3
+from aws_cdk import aws_s3_deployment as deployment
+from constructs import Construct
+
+from carillon.protocol.web import CONTENT_SECURITY_POLICY, FIRST_PAGE, PAGES, SECURITY_HEADERS, page_policy
+from stacks.parts.code import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from stacks.stage import Stage
+
+STILL: Final = ("*.svg", "*.png", "*.ico", "*.woff2")
+"""Files that may be a day old: pictures and fonts."""
+STILL_CONTROL: Final = "public, max-age=86400"
+CODE_CONTROL: Final = "public, max-age=0, s-maxage=60, must-revalidate"
+"""Of pages and code: a browser asks each time whether it has the newest, CloudFront once a minute. No invalidation is
+needed at a deploy then; files keep their names, and pages of the last minute work with the API of this one."""
+HSTS: Final = cdk.Duration.days(365)
+_FUNCTION: Final = """\
+var FOLDERS = %s;
+function to(place) {
+  return { statusCode: 302, statusDescription: 'Found', headers: { location: { value: place } } };
+}
+function handler(event) {
+  var request = event.request;
+  if (request.uri === '/') return to('%s');
+  if (FOLDERS.indexOf(request.uri) >= 0) return to(request.uri + '/');
+  if (request.uri.endsWith('/')) request.uri += 'index.html';
+  return request;
+}
+"""
+
+
+class Pages(Construct):
+    """The files of `web/` and the behaviour that serves them.
+
+    Args:
+        scope: the stack.
+        construct_id: what it is called in the template.
+        stage: whether the files outlive it.
+        logs: where the bucket's accesses are written.
+        connect: origins that the pages' scripts may talk to, beside their own.
+
+    Attributes:
+        bucket: the files.
+        behaviour: CloudFront's default behaviour.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, stage: Stage, logs: s3.IBucket, connect: Iterable[str]
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.bucket = s3.Bucket(
+            self,
+            "Files",
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            enforce_ssl=True,
+            server_access_logs_bucket=logs,
+            server_access_logs_prefix="pages/",
+            # It is empty by then: what was deployed is deleted with the deployment.
+            removal_policy=cdk.RemovalPolicy.RETAIN if stage.retain else cdk.RemovalPolicy.DESTROY,
+        )
+        self.behaviour = cloudfront.BehaviorOptions(
+            # With the right to list, a file that is not there is a 404 instead of a 403.
+            origin=origins.S3BucketOrigin.with_origin_access_control(
+                self.bucket, origin_access_levels=[cloudfront.AccessLevel.READ, cloudfront.AccessLevel.LIST]
+            ),
+            viewer_protocol_policy=cloudfront.ViewerProtocolPolicy.REDIRECT_TO_HTTPS,
+            allowed_methods=cloudfront.AllowedMethods.ALLOW_GET_HEAD,
+            cache_policy=self._cache(),
+            compress=True,
+            response_headers_policy=self._headers(connect),
+            function_associations=[
+                cloudfront.FunctionAssociation(
+                    event_type=cloudfront.FunctionEventType.VIEWER_REQUEST, function=self._function()
+                )
+            ],
+        )
+        self._deploy(stage)
+
+    def _cache(self) -> cloudfront.CachePolicy:
+        return cloudfront.CachePolicy(
+            self,
+            "Cache",
+            comment="As long as a file's Cache-Control says; compressed once",
+            min_ttl=cdk.Duration.seconds(0),
+            default_ttl=cdk.Duration.minutes(1),
+            max_ttl=cdk.Duration.days(1),
+            enable_accept_encoding_brotli=True,
+            enable_accept_encoding_gzip=True,
+        )
+
+    def _function(self) -> cloudfront.Function:
+        folders = json.dumps([f"/{name}" for name in PAGES])
+        return cloudfront.Function(
+            self,
+            "Index",
+            comment="The first page, and a folder's index.html",
+            runtime=cloudfront.FunctionRuntime.JS_2_0,
+            code=cloudfront.FunctionCode.from_inline(_FUNCTION % (folders, FIRST_PAGE)),
+        )
+
+    def _headers(self, connect: Iterable[str]) -> cloudfront.ResponseHeadersPolicy:
+        values = {**SECURITY_HEADERS, CONTENT_SECURITY_POLICY: page_policy(connect)}
+        return cloudfront.ResponseHeadersPolicy(
+            self,
+            "Headers",
+            comment="What the API sends with its own pages",
+            security_headers_behavior=cloudfront.ResponseSecurityHeadersBehavior(
+                content_security_policy=cloudfront.ResponseHeadersContentSecurityPolicy(
+                    content_security_policy=values.pop(CONTENT_SECURITY_POLICY), override=True
+                ),
+                content_type_options=_nosniff(values),
+                frame_options=cloudfront.ResponseHeadersFrameOptions(
+                    frame_option=cloudfront.HeadersFrameOption[values.pop("X-Frame-Options")], override=True
+                ),
+                referrer_policy=cloudfront.ResponseHeadersReferrerPolicy(
+                    referrer_policy=_referrer(values.pop("Referrer-Policy")), override=True
+                ),
+                strict_transport_security=hsts(),
+            ),
+            custom_headers_behavior=cloudfront.ResponseCustomHeadersBehavior(
+                custom_headers=[
+                    cloudfront.ResponseCustomHeader(header=name, value=value, override=True)
+                    for name, value in values.items()
+                ]
+            ),
+        )
+
+    def _deploy(self, stage: Stage) -> None:
+        # The patterns of folders that are not there yet match nothing.
+        folders = [pattern for name in PAGES for pattern in (f"!{name}", f"!{name}/**")]
+        source = deployment.Source.asset(
+            str(ROOT / "web"), exclude=["*", *folders, "**/package.json"], ignore_mode=cdk.IgnoreMode.GIT
+        )
+        self._put("Code", source, CODE_CONTROL, stage, exclude=list(STILL))
+        self._put("Still", source, STILL_CONTROL, stage, exclude=["*"], include=list(STILL))
+
+    def _put(
+        self,
+        construct_id: str,
+        source: deployment.ISource,
+        control: str,
+        stage: Stage,
+        *,
+        exclude: list[str],
+        include: list[str] | None = None,
+    ) -> None:
+        """Put what the patterns leave into the bucket and delete what is there no more."""
+        deployment.BucketDeployment(
+            self,
+            construct_id,
+            sources=[source],
+            destination_bucket=self.bucket,
+            cache_control=[deployment.CacheControl.from_string(control)],
+            retain_on_delete=stage.retain,
+            exclude=exclude,
+            include=include,
+        )
+
+
+def hsts() -> cloudfront.ResponseHeadersStrictTransportSecurity:
+    """Browsers come back over TLS for a year."""
+    return cloudfront.ResponseHeadersStrictTransportSecurity(
+        access_control_max_age=HSTS, include_subdomains=False, override=True
+    )
+
+
+def _nosniff(values: dict[str, str]) -> cloudfront.ResponseHeadersContentTypeOptions:
+    del values["X-Content-Type-Options"]  # CloudFront knows one value of it
+    return cloudfront.ResponseHeadersContentTypeOptions(override=True)
+
+
+def _referrer(value: str) -> cloudfront.HeadersReferrerPolicy:
+    return cloudfront.HeadersReferrerPolicy[value.replace("-", "_").upper()]
