@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,27 +16,33 @@ from carillon.ports import Message, Outgoing
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from carillon.config import StoreSettings
+    from carillon.config import LaneUrls, StoreSettings
 
 _LOG = logging.getLogger(__name__)
 _BATCH: Final = 10
 _RETRY_AFTER_S: Final = 2.0
+_PEER_PAUSE_S: Final = 5.0
+"""While the other Region is away, one call in this time waits for it; the others are told at once."""
 
 
 class SqsQueue:
-    """See `ports.Queue`."""
+    """See `ports.Queue`. The lanes of this Region and, where there are two, of the other one."""
 
     def __init__(self, settings: StoreSettings) -> None:
         self._settings = settings
-        self._client: Any = None
+        self._urls: dict[str, LaneUrls] = {settings.region: settings.queue_urls}
+        if settings.peer_region:
+            self._urls[settings.peer_region] = settings.peer_queue_urls
+        self._clients: dict[str, Any] = {}
+        self._peer_away_until = 0.0
 
     def send(self, messages: Sequence[Outgoing]) -> None:
-        """Send all, in order within each group."""
+        """Send all, in order within each group, each to the Region it is for."""
         for batch in _batches(messages):
             entries = [_entry(str(index), message) for index, message in enumerate(batch)]
-            answer = self._call(
-                "send_message_batch", QueueUrl=self._queue(batch[0].lane), Entries=entries
-            )
+            region = self._region(batch[0].region)
+            url = self._urls[region].url(batch[0].lane.word)
+            answer = self._call("send_message_batch", region, QueueUrl=url, Entries=entries)
             if answer.get("Failed"):
                 raise OutageError(f"the queue refused {answer['Failed']}", retry_after_s=_RETRY_AFTER_S)
 
@@ -47,8 +54,8 @@ class SqsQueue:
                 {"Id": str(index), "ReceiptHandle": message.receipt, "VisibilityTimeout": delay_s}
                 for index, message in enumerate(batch)
             ]
-            url = self._queue(batch[0].lane)
-            answer = self._call("change_message_visibility_batch", QueueUrl=url, Entries=entries)
+            url = self._settings.queue_urls.url(batch[0].lane.word)
+            answer = self._call("change_message_visibility_batch", self._settings.region, QueueUrl=url, Entries=entries)
             for failure in answer.get("Failed", ()):
                 _LOG.warning("a message's visibility could not be changed: %s", failure)
 
@@ -59,6 +66,7 @@ class SqsQueue:
             attributes[ATTRIBUTE_BROADCAST] = message.broadcast_id
         self._call(
             "send_message",
+            self._settings.region,
             QueueUrl=self._settings.dead_letter_urls.url(message.lane.word),
             MessageBody=message.body,
             MessageGroupId=message.group_id,
@@ -67,37 +75,43 @@ class SqsQueue:
         )
 
     def ready(self) -> bool:
-        """Whether all four lanes can be reached."""
+        """Whether all four lanes in which broadcasts begin can be reached."""
+        home = self._region("")
         try:
             for lane in Lane:
-                self._call(
-                    "get_queue_attributes", QueueUrl=self._queue(lane), AttributeNames=["QueueArn"]
-                )
+                url = self._urls[home].url(lane.word)
+                self._call("get_queue_attributes", home, QueueUrl=url, AttributeNames=["QueueArn"])
         except OutageError as error:
             _LOG.warning("queues: %s", error)
             return False
         return True
 
-    def _queue(self, lane: Lane) -> str:
-        return self._settings.queue_urls.url(lane.word)
+    def _region(self, named: str) -> str:
+        """Where a message goes; a Region that is no longer there has no sockets, so home will do."""
+        return next(one for one in (named, self._settings.home_region, self._settings.region) if one in self._urls)
 
-    def _call(self, operation: str, **arguments: Any) -> dict[str, Any]:
+    def _call(self, operation: str, region: str, **arguments: Any) -> dict[str, Any]:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - not in the hot path's cold start
 
+        far = region != self._settings.region
+        if far and time.monotonic() < self._peer_away_until:
+            raise OutageError(f"the queues of {region} are away", retry_after_s=_PEER_PAUSE_S)
         try:
-            answer: dict[str, Any] = getattr(self._connected(), operation)(**arguments)
+            answer: dict[str, Any] = getattr(self._connected(region), operation)(**arguments)
         except (BotoCoreError, ClientError) as error:
+            if far:
+                self._peer_away_until = time.monotonic() + _PEER_PAUSE_S
             raise OutageError(f"the queue is away: {error}", retry_after_s=_RETRY_AFTER_S) from error
         return answer
 
-    def _connected(self) -> Any:
-        if self._client is None:
+    def _connected(self, region: str) -> Any:
+        if region not in self._clients:
             import boto3  # noqa: PLC0415 - same
             from botocore.config import Config  # noqa: PLC0415
 
-            self._client = boto3.client(
+            self._clients[region] = boto3.client(
                 "sqs",
-                region_name=self._settings.region,
+                region_name=region,
                 endpoint_url=self._settings.queue_endpoint or None,
                 config=Config(
                     connect_timeout=1,
@@ -106,15 +120,16 @@ class SqsQueue:
                     max_pool_connections=32,
                 ),
             )
-        return self._client
+        return self._clients[region]
 
 
 def _batches(messages: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:
-    """Up to ten messages of one lane, no group twice: a batch that fails in part must not change a group's order."""
+    """Up to ten messages of one lane and Region, no group twice: a partial failure must not change a group's order."""
     batch: list[Outgoing] = []
     for message in messages:
         full = len(batch) == _BATCH or any(
-            one.group_id == message.group_id or one.lane is not message.lane for one in batch
+            one.group_id == message.group_id or (one.lane, one.region) != (message.lane, message.region)
+            for one in batch
         )
         if full:
             yield batch

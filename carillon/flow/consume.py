@@ -1,6 +1,6 @@
 """Consume: what a lane's messages go through, in a straight line.
 
-    audience -> lookup -> record -> post -> look up again -> post -> settle
+    audience -> lookup -> record -> post -> look up again -> post -> hand over -> settle
 
 A message fails in one of two ways. In an *outage* (a store is away) it and its group's later messages come back
 together after one common delay, and no delivery loses an attempt. *Poison* (it cannot be parsed, or violates a rule) is
@@ -12,11 +12,12 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from carillon.errors import OutageError, PoisonError
 from carillon.flow import audience, lookup
 from carillon.flow.expand import expand
+from carillon.flow.handover import elsewhere, hand_over, hand_over_escalation, unreached
 from carillon.flow.post import measure, post
 from carillon.flow.record import record
 from carillon.flow.settle import settle
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from carillon.ports import Message, Ports, Recorded
 
 _LOG = logging.getLogger(__name__)
+_OWED: Final = (Status.QUEUED,)
+_OWED_BY_RELAY: Final = (Status.QUEUED, Status.SENT, Status.DELIVERED, Status.FAILED)
+"""Whatever somebody got in another Region, their device in this one did not get."""
 
 
 def consume(batch: Sequence[Message], ports: Ports) -> list[str]:
@@ -104,9 +108,12 @@ def _handle(message: Message, ports: Ports, hold: _Hold) -> int:
         expand(broadcast, parsed, ports, now)
         return 0
     if isinstance(parsed, messages.Escalate):
-        return _escalate(broadcast, parsed.attempt, ports, hold)
+        return _escalate(broadcast, parsed, message, ports, hold)
     people = audience.resolve(broadcast, parsed.users, ports, now)
-    busy = sum(_chunk(broadcast, part, message, ports, hold) for part in batching.cut(people, batching.LARGEST))
+    busy = sum(
+        _chunk(broadcast, part, message, ports, hold, relayed=parsed.relayed)
+        for part in batching.cut(people, batching.LARGEST)
+    )
     if parsed.ticket:
         _let_go(parsed, people, ports)
     if parsed.users is None:
@@ -122,8 +129,16 @@ def _let_go(released: messages.Deliver, people: Sequence[Recipient], ports: Port
         ports.deliveries.end_delay(released.broadcast_id, gone)
 
 
-def _chunk(broadcast: Broadcast, people: Sequence[Recipient], message: Message, ports: Ports, hold: _Hold) -> int:
-    """The straight line for up to 500 people."""
+def _chunk(
+    broadcast: Broadcast,
+    people: Sequence[Recipient],
+    message: Message,
+    ports: Ports,
+    hold: _Hold,
+    *,
+    relayed: bool,
+) -> int:
+    """The straight line for up to 500 people; `relayed` ones were handed over by the Region that recorded them."""
     hold.extend()
     now = ports.clock()
     wanted = audience.want(broadcast, people, now)
@@ -133,38 +148,57 @@ def _chunk(broadcast: Broadcast, people: Sequence[Recipient], message: Message, 
         return 0
     tally = Tally()
     user_ids = [one.user_id for one in wanted]
-    rows = _in_order(recorded, user_ids, Status.QUEUED)
-    acked = _in_order(recorded, user_ids, Status.DELIVERED) if message.receive_count > 1 else []
+    rows = _in_order(recorded, user_ids, _OWED_BY_RELAY if relayed else _OWED)
+    seen = _in_order(recorded, user_ids, _seen(message, ports)) if not relayed else []
     post(broadcast, recorded.epoch, rows, found, tally, ports)
-    again = lookup.truth([row.user_id for row in (*rows, *acked)], ports, tally.tried)
-    rows += _on_several_devices(acked, again)
+    asked = [row.user_id for row in (*rows, *seen)]
+    again = lookup.truth(asked, ports, tally.tried)
+    far = elsewhere(asked, ports) if not relayed else []
+    rows += _on_several_devices(seen, again, far)
     post(broadcast, recorded.epoch, rows, again, tally, ports)
+    hand_over(broadcast, far, message, ports)
     busy = settle(broadcast, rows, tally, ports, ports.clock())
     _measure(broadcast, message, tally, now, ports)
-    return busy
+    return unreached(message, tally.failed if relayed else tally.failed.keys() & far, busy)
 
 
-def _in_order(recorded: Recorded, user_ids: Sequence[str], status: Status) -> list[Delivery]:
-    rows = {row.user_id: row for row in recorded.rows if row.status is status and row.realtime}
+def _seen(message: Message, ports: Ports) -> tuple[Status, ...]:
+    """What somebody may have of a message that comes again, and yet have been missed on another device.
+
+    The other Region settles a person whom it has reached, whatever became of the posts here.
+    """
+    if message.receive_count == 1:
+        return ()
+    return (Status.DELIVERED, Status.SENT) if ports.peer else (Status.DELIVERED,)
+
+
+def _in_order(recorded: Recorded, user_ids: Sequence[str], statuses: Sequence[Status]) -> list[Delivery]:
+    rows = {row.user_id: row for row in recorded.rows if row.status in statuses and row.realtime}
     return [rows[user_id] for user_id in user_ids if user_id in rows]
 
 
-def _on_several_devices(acked: Sequence[Delivery], connections: Sequence[Connection]) -> list[Delivery]:
+def _on_several_devices(
+    seen: Sequence[Delivery], connections: Sequence[Connection], far: Sequence[str]
+) -> list[Delivery]:
     """When a message comes again, an ack from one device says nothing about the others: one may have been missed."""
-    devices = Counter(connection.user_id for connection in connections)
-    return [row for row in acked if devices[row.user_id] > 1]
+    devices = Counter([connection.user_id for connection in connections])
+    devices.update(user_id for user_id in far if user_id in devices)
+    return [row for row in seen if devices[row.user_id] > 1]
 
 
-def _escalate(broadcast: Broadcast, attempt: int, ports: Ports, hold: _Hold) -> int:
+def _escalate(broadcast: Broadcast, asked: messages.Escalate, message: Message, ports: Ports, hold: _Hold) -> int:
     """Post again, with `attempt` raised, to everybody who has not acked."""
     if broadcast.state is BroadcastState.CANCELED or broadcast.expired(ports.clock()):
         return 0
-    epoch, after, busy = ports.inbox.epoch(), "", 0
+    epoch, after, busy, far = ports.inbox.epoch(), "", 0, asked.relayed
     while rows := ports.deliveries.unacked(broadcast.broadcast_id, after, batching.LARGEST):
         hold.extend()
+        user_ids = [row.user_id for row in rows]
+        if not far and elsewhere(user_ids, ports):
+            hand_over_escalation(broadcast, asked.attempt, message, ports)
+            far = True
         tally = Tally()
-        connections = ports.connections.active([row.user_id for row in rows])
-        post(broadcast, epoch, rows, connections, tally, ports, attempt=attempt)
+        post(broadcast, epoch, rows, ports.connections.active(user_ids), tally, ports, attempt=asked.attempt)
         busy += settle(broadcast, rows, tally, ports, ports.clock())
         ports.metrics.count(Metric.ESCALATED, len(tally.reached), lane=broadcast.lane)
         after = rows[-1].user_id

@@ -11,6 +11,11 @@ connection was committed first, the look-up, which comes after the deliveries' c
 Second devices and ghosts change nothing, because the look-up is for all people of the chunk and per connection. What
 the consumer posts and the inbox read answers may overlap: the client drops what it has by its offset (P3).
 
+Where there are two Regions both still write to and read from the one writer, so the argument is the same with one more
+look: the consumer commits the deliveries and *then* reads, beside its own Region's sockets, who has one in the other
+(`handover.elsewhere`). Whoever was active there is handed over before the message is done with; the other Region's
+consumer looks their sockets up later still, so whoever is not found by either look has read the inbox.
+
 Why offsets have no gaps and no duplicates: heads are locked first, in user id order; only rows that were really
 inserted bump their head; a redelivered message inserts nothing and so bumps nothing.
 

@@ -38,6 +38,9 @@ def relay(ports: Ports, now: datetime) -> dict[str, int]:
     }
     done["revived"] = ports.broadcasts.revive(now - _STUCK)
     waiting = ports.broadcasts.waiting(now, _GROUPS)
-    done["sent"] = sum(outbox.drain(group_id, lane, ports, now) for group_id, lane in waiting)
+    far = [group for group in waiting if messages.is_handover(group[0])]
+    done["sent"] = sum(outbox.drain(*group, ports, now) for group in waiting if group not in far)
+    # A Region that is away holds up nothing here: what is for it stays in the outbox, and the round goes on.
+    done["handed_over"] = sum(outbox.send_now(*group, ports, now) for group in far)
     done["reaped"] = reap.reap(ports, now)
     return done

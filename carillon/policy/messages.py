@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from carillon.errors import PoisonError
@@ -14,11 +15,16 @@ from carillon.model import PAGED_AUDIENCES, Audience, AudienceType
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Deliver a broadcast to `users`, or to its whole audience when there are none. `ticket` tells releases apart."""
+    """Deliver a broadcast to `users`, or to its whole audience when there are none.
+
+    `ticket` tells releases apart. `relayed` marks what another Region has recorded and hands over: it is posted to this
+    Region's sockets, and never handed on.
+    """
 
     broadcast_id: str
     users: tuple[str, ...] | None = None
     ticket: str = ""
+    relayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +39,24 @@ class Expand:
 
 @dataclass(frozen=True, slots=True)
 class Escalate:
-    """Post a critical broadcast again to those who have not acked."""
+    """Post a critical broadcast again to those who have not acked; `relayed` as in `Deliver`."""
 
     broadcast_id: str
     attempt: int
+    relayed: bool = False
 
 
 LaneMessage = Deliver | Expand | Escalate
+_HANDOVER: Final = "handover:"
+_HANDOVER_GROUPS: Final = 16
+"""Few, so that a Region that is away cannot crowd the others out of a round of the relay loop."""
 
 
 def encode(message: LaneMessage) -> str:
     """The body's text; equal messages give equal texts."""
     fields: dict[str, Any] = {"type": type(message).__name__.lower()}
-    fields |= {name: value for name in message.__slots__ if (value := getattr(message, name)) not in (None, "")}
+    values = {name: getattr(message, name) for name in message.__slots__}
+    fields |= {name: value for name, value in values.items() if value not in (None, "") and value is not False}
     return json.dumps(fields, separators=(",", ":"), sort_keys=True)
 
 
@@ -59,6 +70,7 @@ def decode(text: str) -> LaneMessage:
         fields = json.loads(text)
         kind = fields.pop("type")
         fields["broadcast_id"] = str(UUID(fields["broadcast_id"]))
+        _check_relayed(kind, fields)
         if kind == "deliver":
             users = fields.pop("users", None)
             return Deliver(**fields, users=tuple(_texts(users)) if users is not None else None)
@@ -66,6 +78,12 @@ def decode(text: str) -> LaneMessage:
         return _checked(message)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise PoisonError(f"the message is no deliver, expand or escalate message: {error!r}") from error
+
+
+def _check_relayed(kind: str, fields: dict[str, Any]) -> None:
+    relayed = fields.get("relayed", False)
+    if not isinstance(relayed, bool) or (relayed and kind == "deliver" and fields.get("users") is None):
+        raise TypeError("relayed must be true or false, and what is handed over names its people")
 
 
 def _checked(message: Expand | Escalate) -> Expand | Escalate:
@@ -97,3 +115,13 @@ def group_id(broadcast_id: str, audience: Audience, number: int = 0) -> str:
     if audience.type in (AudienceType.WEDDING, AudienceType.ROLE):
         return f"wedding:{audience.wedding_id}"
     return f"broadcast:{broadcast_id}:{number}"
+
+
+def handover_group(group_id: str) -> str:
+    """The outbox group in which what another Region's lane did not take waits."""
+    return f"{_HANDOVER}{zlib.crc32(group_id.encode()) % _HANDOVER_GROUPS}"
+
+
+def is_handover(group_id: str) -> bool:
+    """Whether an outbox group waits for another Region."""
+    return group_id.startswith(_HANDOVER)

@@ -45,7 +45,8 @@ __all__ = [
 class Ports:
     """All that the flow touches, chosen by `wiring`.
 
-    `clock` gives aware UTC times, `jitter` numbers in [0, 1), `new_id` UUIDv7 texts.
+    `clock` gives aware UTC times, `jitter` numbers in [0, 1), `new_id` UUIDv7 texts. `peer` is the other Region, where
+    there are two.
     """
 
     broadcasts: Broadcasts
@@ -63,3 +64,4 @@ class Ports:
     clock: Callable[[], datetime]
     jitter: Callable[[], float]
     new_id: Callable[[], str]
+    peer: str = ""

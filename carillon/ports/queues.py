@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message on its way to a lane queue; `body` is the text made by `policy.messages`."""
+    """A message on its way to a lane queue; `body` is the text made by `policy.messages`.
+
+    `region` names the Region whose lane it is for; empty is where broadcasts begin.
+    """
 
     lane: Lane
     group_id: str
     broadcast_id: str
     body: str
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,11 +48,15 @@ class Connections(Protocol):
         ...
 
     def active(self, user_ids: Sequence[str]) -> list[Connection]:
-        """All active sockets of these people."""
+        """All active sockets of these people in this Region: no other's can be posted to from here."""
+        ...
+
+    def elsewhere(self, user_ids: Sequence[str]) -> list[str]:
+        """Who of these people has an active socket in the other Region; nobody where there is one Region."""
         ...
 
     def stale(self, now: datetime, opened_before: datetime, limit: int) -> list[Connection]:
-        """Sockets whose token ran out or that are older than any socket can be."""
+        """This Region's sockets whose token ran out or that are older than any socket can be."""
         ...
 
 

@@ -69,16 +69,20 @@ class Broadcasts(Protocol):
         """Send this group's due outbox rows in order under the group's lock; returns how many were sent."""
         ...
 
+    def put_off(self, message: Outgoing, now: datetime) -> None:
+        """Keep a message that another Region's lane did not take; it is due at once, and for the relay to send."""
+        ...
+
     def waiting(self, now: datetime, limit: int) -> list[tuple[str, Lane]]:
         """Groups with due outbox rows, the longest waiting first."""
         ...
 
-    def release_delayed(self, now: datetime, limit: int) -> int:
-        """Move due delayed deliveries into the outbox; returns how many people."""
-        ...
-
     def overdue_s(self, now: datetime) -> float:
         """How long the oldest due outbox row has been due, in seconds; 0 when none is."""
+        ...
+
+    def release_delayed(self, now: datetime, limit: int) -> int:
+        """Move due delayed deliveries into the outbox; returns how many people."""
         ...
 
     def release_escalations(self, now: datetime, limit: int, most: int) -> int:

@@ -5,8 +5,8 @@ VALUES (%(broadcast_id)s, %(lane)s, %(kind)s, %(name)s, %(data)s, %(audience)s, 
         %(supplier_id)s, %(created_at)s, %(send_at)s, %(expires_at)s, %(escalate_after_s)s)
 
 -- insert_outbox --
-INSERT INTO outbox (broadcast_id, lane, group_id, body, due_at)
-VALUES (%(broadcast_id)s, %(lane)s, %(group_id)s, %(body)s, %(due_at)s)
+INSERT INTO outbox (broadcast_id, lane, group_id, body, due_at, region)
+VALUES (%(broadcast_id)s, %(lane)s, %(group_id)s, %(body)s, %(due_at)s, %(region)s)
 
 -- insert_group --
 INSERT INTO outbox_groups (group_id, lane) VALUES (%(group_id)s, %(lane)s) ON CONFLICT DO NOTHING
@@ -59,7 +59,7 @@ SELECT EXISTS (SELECT 1 FROM deliveries WHERE broadcast_id = %(broadcast_id)s AN
 SELECT 1 FROM outbox_groups WHERE group_id = %(group_id)s AND lane = %(lane)s FOR UPDATE
 
 -- due_in_group --
-SELECT outbox_id, broadcast_id, lane, group_id, body
+SELECT outbox_id, broadcast_id, lane, group_id, body, region
   FROM outbox
  WHERE group_id = %(group_id)s AND lane = %(lane)s AND sent_at IS NULL AND due_at <= %(now)s
  ORDER BY outbox_id

@@ -1,7 +1,7 @@
 -- pend --
-INSERT INTO connections (connection_id, user_id, connected_at, expires_at)
-SELECT %(connection_id)s, user_id, %(now)s, %(expires_at)s FROM users WHERE user_id = %(user_id)s
-ON CONFLICT (connection_id) DO UPDATE SET user_id = excluded.user_id
+INSERT INTO connections (connection_id, user_id, connected_at, expires_at, region)
+SELECT %(connection_id)s, user_id, %(now)s, %(expires_at)s, %(region)s FROM users WHERE user_id = %(user_id)s
+ON CONFLICT (connection_id) DO UPDATE SET user_id = excluded.user_id, region = excluded.region
 RETURNING connection_id
 
 -- activate --
@@ -20,12 +20,19 @@ UPDATE connections SET expires_at = %(expires_at)s WHERE connection_id = %(conne
 DELETE FROM connections WHERE connection_id = ANY(%(ids)s) RETURNING connection_id, user_id
 
 -- active --
-SELECT connection_id, user_id FROM connections WHERE user_id = ANY(%(users)s) AND active
+-- `here` is NULL where there is one Region: then every socket is this one's.
+SELECT connection_id, user_id FROM connections
+ WHERE user_id = ANY(%(users)s) AND active AND (%(here)s::text IS NULL OR region = %(here)s)
+
+-- elsewhere --
+SELECT DISTINCT user_id FROM connections WHERE user_id = ANY(%(users)s) AND active AND region = %(peer)s
 
 -- stale --
-(SELECT connection_id, user_id FROM connections WHERE expires_at <= %(now)s LIMIT %(limit)s)
+(SELECT connection_id, user_id FROM connections
+  WHERE expires_at <= %(now)s AND (%(here)s::text IS NULL OR region = %(here)s) LIMIT %(limit)s)
 UNION
-(SELECT connection_id, user_id FROM connections WHERE connected_at <= %(opened_before)s LIMIT %(limit)s)
+(SELECT connection_id, user_id FROM connections
+  WHERE connected_at <= %(opened_before)s AND (%(here)s::text IS NULL OR region = %(here)s) LIMIT %(limit)s)
 
 -- epoch --
 SELECT value AS epoch FROM meta WHERE key = 'inbox_epoch'

@@ -32,4 +32,5 @@ DELETE FROM broadcasts b
    AND NOT EXISTS (SELECT 1 FROM delayed_deliveries d WHERE d.broadcast_id = b.broadcast_id)
 
 -- everybody --
-SELECT connection_id, user_id FROM connections WHERE active
+SELECT connection_id, user_id FROM connections
+ WHERE active AND (%(here)s::text IS NULL OR region = %(here)s)

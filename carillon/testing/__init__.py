@@ -26,17 +26,17 @@ from carillon.testing.world import START, World
 __all__ = ["START", "World", "ports"]
 
 
-def ports(world: World) -> Ports:
-    """All ports on one world."""
+def ports(world: World, *, region: str = "", peer: str = "") -> Ports:
+    """All ports on one world; of one of its Regions, where it has two."""
     return Ports(
         broadcasts=MemoryBroadcasts(world),
         audiences=MemoryAudiences(world),
         deliveries=MemoryDeliveries(world),
-        connections=MemoryConnections(world),
-        index=MemoryIndex(world),
+        connections=MemoryConnections(world, region=region, peer=peer),
+        index=MemoryIndex(world, region=region),
         inbox=MemoryInbox(world),
         queue=MemoryQueue(world),
-        poster=MemoryPoster(world),
+        poster=MemoryPoster(world, region=region),
         governor=OpenRate(),
         metrics=CountingMetrics(world),
         limits=CountingLimits(),
@@ -44,4 +44,5 @@ def ports(world: World) -> Ports:
         clock=lambda: world.now,
         jitter=lambda: 0.5,
         new_id=lambda: f"018f0000-0000-7000-8000-{next(world.numbers):012d}",
+        peer=peer,
     )

@@ -100,22 +100,27 @@ class MemoryBroadcasts:
     def _due(self, now: datetime) -> list[Row]:
         return [row for row in self._world.outbox if row.sent_at is None and row.due_at <= now]
 
+    def put_off(self, message: Outgoing, now: datetime) -> None:
+        """Keep it for the relay."""
+        self._world.need("database")
+        self._world.outbox.append(Row(message, now))
+
     def waiting(self, now: datetime, limit: int) -> list[tuple[str, Lane]]:
         """Groups with due rows."""
         self._world.need("database")
         groups = {(row.message.group_id, row.message.lane): None for row in self._due(now)}
         return sorted(groups, key=lambda group: group[1])[:limit]
 
-    def release_delayed(self, now: datetime, limit: int) -> int:
-        """Move due delayed deliveries into the outbox."""
-        world = self._world
-        world.need("database")
-        due = [key for key, at in world.delayed.items() if at <= now and key not in world.released][:limit]
     def overdue_s(self, now: datetime) -> float:
         """The age of the oldest due row."""
         self._world.need("database")
         return max(((now - row.due_at).total_seconds() for row in self._due(now)), default=0.0)
 
+    def release_delayed(self, now: datetime, limit: int) -> int:
+        """Move due delayed deliveries into the outbox."""
+        world = self._world
+        world.need("database")
+        due = [key for key, at in world.delayed.items() if at <= now and key not in world.released][:limit]
         for broadcast_id in {key[0] for key in due}:
             broadcast = world.broadcasts[broadcast_id]
             users = tuple(sorted(user for one, user in due if one == broadcast_id))

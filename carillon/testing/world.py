@@ -36,7 +36,11 @@ class Row:
 
 @dataclass
 class World:
-    """All state, open to the test. `teams` maps a wedding to its people, `segments` a segment to people."""
+    """All state, open to the test. `teams` maps a wedding to its people, `segments` a segment to people.
+
+    `regions` maps a socket to its Region where there are two; `queue` is where broadcasts begin, `far` holds by Region
+    what is for that one.
+    """
 
     now: datetime = START
     epoch: str = "e1"
@@ -56,8 +60,10 @@ class World:
     active: dict[str, str] = field(default_factory=dict)
     token_ends: dict[str, datetime] = field(default_factory=dict)
     opened: dict[str, datetime] = field(default_factory=dict)
+    regions: dict[str, str] = field(default_factory=dict)
     index: dict[str, str] | None = field(default_factory=dict)
     queue: list[Message] = field(default_factory=list)
+    far: dict[str, list[Message]] = field(default_factory=dict)
     sent_ids: set[str] = field(default_factory=set)
     dead: list[tuple[Message, str]] = field(default_factory=list)
     letters: list[tuple[str, str]] = field(default_factory=list)

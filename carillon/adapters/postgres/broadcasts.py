@@ -109,21 +109,26 @@ class PostgresBroadcasts:
                 connection.execute(_SQL["mark_sent"], {"ids": [row["outbox_id"] for row in rows], "now": now})
         return len(rows)
 
+    def put_off(self, message: Outgoing, now: datetime) -> None:
+        """Keep a message that another Region's lane did not take."""
+        with self._database.transaction() as connection:
+            _put(connection, message, now)
+
     def waiting(self, now: datetime, limit: int) -> list[tuple[str, Lane]]:
         """Groups with due rows, critical first."""
         rows = self._database.all(_SQL["waiting"], {"now": now, "limit": limit})
         return [(row["group_id"], Lane(row["lane"])) for row in rows]
+
+    def overdue_s(self, now: datetime) -> float:
+        """The age of the oldest due row, by the index of what waits."""
+        row = self._database.one(_SQL["overdue"], {"now": now})
+        return float(row["overdue_s"]) if row else 0.0
 
     def release_delayed(self, now: datetime, limit: int) -> int:
         """Move due delayed deliveries into the outbox."""
         with self._database.transaction() as connection:
             due = connection.execute(_SQL["release_delayed"], {"now": now, "limit": limit}).fetchall()
             people: dict[str, list[str]] = {}
-    def overdue_s(self, now: datetime) -> float:
-        """The age of the oldest due row, by the index of what waits."""
-        row = self._database.one(_SQL["overdue"], {"now": now})
-        return float(row["overdue_s"]) if row else 0.0
-
             for row in due:
                 people.setdefault(str(row["broadcast_id"]), []).append(row["user_id"])
             for row in connection.execute(_SQL["lanes_of"], {"ids": list(people)}).fetchall() if people else ():
@@ -192,10 +197,11 @@ def _put(connection: Connection[Any], message: Outgoing, due_at: datetime) -> No
         "group_id": message.group_id,
         "body": message.body,
         "due_at": due_at,
+        "region": message.region,
     }
     connection.execute(_SQL["insert_group"], values)
     connection.execute(_SQL["insert_outbox"], values)
 
 
 def _outgoing(row: dict[str, Any]) -> Outgoing:
-    return Outgoing(Lane(row["lane"]), row["group_id"], str(row["broadcast_id"]), row["body"])
+    return Outgoing(Lane(row["lane"]), row["group_id"], str(row["broadcast_id"]), row["body"], row["region"])

@@ -19,15 +19,24 @@ _SQL = sql.queries("connections")
 
 
 class PostgresConnections:
-    """See `ports.Connections`."""
+    """See `ports.Connections`.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: the writer.
+        region: where this runs; noted with each socket.
+        peer: the other Region, where there are two. Without one, all sockets are this Region's.
+    """
+
+    def __init__(self, database: Database, *, region: str = "", peer: str = "") -> None:
         self._database = database
+        self._region, self._peer = region, peer
+        self._here = {"here": region if peer else None}
 
     def pend(self, connection: Connection, now: datetime, expires_at: datetime) -> bool:
         """Note a socket whose token was right; False when its person is not in the directory."""
-        values = {"connection_id": connection.connection_id, "user_id": connection.user_id}
-        return self._database.one(_SQL["pend"], values | {"now": now, "expires_at": expires_at}) is not None
+        person = {"connection_id": connection.connection_id, "user_id": connection.user_id}
+        moments = {"now": now, "expires_at": expires_at}
+        return self._database.one(_SQL["pend"], person | moments | {"region": self._region}) is not None
 
     def activate(self, connection_id: str) -> str | None:
         """Commit that this socket is active."""
@@ -55,18 +64,26 @@ class PostgresConnections:
         return [Connection(row["connection_id"], row["user_id"]) for row in rows]
 
     def active(self, user_ids: Sequence[str]) -> list[Connection]:
-        """All active sockets of these people."""
-        rows = self._database.all(_SQL["active"], {"users": list(user_ids)})
+        """All active sockets of these people in this Region."""
+        rows = self._database.all(_SQL["active"], self._here | {"users": list(user_ids)})
         return [Connection(row["connection_id"], row["user_id"]) for row in rows]
 
+    def elsewhere(self, user_ids: Sequence[str]) -> list[str]:
+        """Who of these people has an active socket in the other Region."""
+        if not self._peer:
+            return []
+        rows = self._database.all(_SQL["elsewhere"], {"users": list(user_ids), "peer": self._peer})
+        return [row["user_id"] for row in rows]
+
     def everybody(self) -> list[Connection]:
-        """All active sockets there are; to build the index anew."""
-        rows = self._database.all(sql.queries("upkeep")["everybody"])
+        """All active sockets of this Region; to build the index anew."""
+        rows = self._database.all(sql.queries("upkeep")["everybody"], self._here)
         return [Connection(row["connection_id"], row["user_id"]) for row in rows]
 
     def stale(self, now: datetime, opened_before: datetime, limit: int) -> list[Connection]:
-        """Sockets whose token ran out or that are older than any socket can be."""
-        rows = self._database.all(_SQL["stale"], {"now": now, "opened_before": opened_before, "limit": limit})
+        """This Region's sockets whose token ran out or that are older than any socket can be."""
+        moments = {"now": now, "opened_before": opened_before}
+        rows = self._database.all(_SQL["stale"], self._here | moments | {"limit": limit})
         return [Connection(row["connection_id"], row["user_id"]) for row in rows]
 
 

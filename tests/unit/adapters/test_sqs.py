@@ -130,6 +130,62 @@ def test_a_batch_that_fails_in_part_is_an_outage(queue: SqsQueue, monkeypatch: p
         queue.send([outgoing(1)])
 
 
+PEER = "eu-west-1"
+PEER_PREFIX = "https://sqs.eu-west-1.amazonaws.com/123456789012/"
+TWO_REGIONS = replace(
+    SETTINGS,
+    peer_region=PEER,
+    peer_queue_urls=LaneUrls.of({lane.word: PEER_PREFIX + "far-" + lane_queue(lane.word) for lane in Lane}),
+)
+
+
+@pytest.fixture
+def far(sqs: Any) -> Any:
+    client = boto3.client("sqs", region_name=PEER)
+    for lane in Lane:
+        client.create_queue(QueueName="far-" + lane_queue(lane.word), Attributes=FIFO)
+    return client
+
+
+def waiting(client: Any, url: str) -> list[str]:
+    answer = client.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+    return [message["Body"] for message in answer.get("Messages", [])]
+
+
+def test_what_is_for_the_other_region_goes_to_its_lane_there(sqs: Any, far: Any) -> None:
+    SqsQueue(TWO_REGIONS).send([outgoing(1), replace(outgoing(2), region=PEER), replace(outgoing(3), region=REGION)])
+    assert waiting(far, TWO_REGIONS.peer_queue_urls.url("normal")) == ['{"number":2}']
+    assert waiting(sqs, TWO_REGIONS.queue_urls.url("normal")) == ['{"number":1}', '{"number":3}']
+
+
+def test_broadcasts_begin_in_the_home_regions_lanes(sqs: Any, far: Any) -> None:
+    queue = SqsQueue(replace(TWO_REGIONS, home_region=PEER))
+    queue.send([outgoing(1)])
+    assert waiting(far, TWO_REGIONS.peer_queue_urls.url("normal")) == ['{"number":1}']
+    far.delete_queue(QueueUrl=TWO_REGIONS.peer_queue_urls.url("low"))
+    assert not queue.ready()
+
+
+def test_a_region_that_is_no_more_is_answered_for_at_home(sqs: Any, queue: SqsQueue) -> None:
+    queue.send([replace(outgoing(1), region="ap-south-1")])
+    assert waiting(sqs, SETTINGS.queue_urls.url("normal")) == ['{"number":1}']
+
+
+def test_while_the_other_region_is_away_only_one_call_waits_for_it(
+    sqs: Any, far: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far.delete_queue(QueueUrl=TWO_REGIONS.peer_queue_urls.url("normal"))
+    queue = SqsQueue(TWO_REGIONS)
+    asked = []
+    connected = queue._connected
+    monkeypatch.setattr(queue, "_connected", lambda region: asked.append(region) or connected(region))  # type: ignore[func-returns-value]
+    for _ in range(3):
+        with pytest.raises(OutageError):
+            queue.send([replace(outgoing(1), region=PEER)])
+    queue.send([outgoing(2)])
+    assert asked == [PEER, REGION]
+
+
 def test_a_record_of_the_lambda_event_becomes_a_message() -> None:
     record = {
         "messageId": "m1",

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import carillon.flow.consume as consuming
 from carillon import testing
 from carillon.flow import lookup, resume
 from carillon.flow.consume import consume
 from carillon.flow.create import create
+from carillon.flow.record import record
 from carillon.model import Audience, AudienceType, Connection, Draft, Kind, Lane, Principal, Recipient, Role
 from carillon.names import Scope
 from tests.unit.flow.interleaving import Actor, orders, run
@@ -25,14 +27,16 @@ if TYPE_CHECKING:
     from carillon.ports import Ports
 
 CONSUMER_STEPS, CLIENT_STEPS = 9, 4
+FAR_STEPS = CONSUMER_STEPS + 2
+HERE, THERE = "us-east-1", "eu-west-1"
 
 
-def accepted(*, ghosts: int = 0) -> tuple[testing.World, Ports]:
+def accepted(*, ghosts: int = 0, region: str = "", peer: str = "") -> tuple[testing.World, Ports]:
     """A world in which a broadcast to Anna's wedding waits in the queue; her ghosts are active and dead."""
     world = testing.World()
     world.people = {"anna": Recipient("anna", Role.COUPLE, "UTC")}
     world.teams = {"W1": {"anna": Role.COUPLE}}
-    ports = testing.ports(world)
+    ports = testing.ports(world, region=region, peer=peer)
     for number in range(ghosts):
         ports.connections.pend(Connection(f"ghost{number}", "anna"), world.now, world.now.replace(year=2030))
         ports.connections.activate(f"ghost{number}")
@@ -59,6 +63,21 @@ class Device:
     def has(self) -> set[str]:
         posted = {json.loads(body)["event_id"] for one, body in self.world.received if one == self.name}
         return posted | {event.event_id for event in self.events}
+
+
+def play_regions(order: list[int]) -> bool:
+    """Whether a device of the other Region has the event, after the consumer here and the device there in `order`.
+
+    What is handed over waits in the other Region's lane until its consumer comes, which is after both.
+    """
+    world, here = accepted(region=HERE, peer=THERE)
+    there = testing.ports(world, region=THERE, peer=HERE)
+    world.alive = set()
+    message = world.queue.pop()
+    client = Device("far", world)
+    run([Actor("here", lambda side: consume([message], side), here), Actor("there", client.come, there)], order)
+    consume(world.far.pop(THERE, []), there)
+    return client.has() == set(world.broadcasts)
 
 
 def play(order: list[int], *, devices: int = 1, ghosts: int = 0, deliveries: int = 1) -> bool:
@@ -91,6 +110,30 @@ def test_reading_the_inbox_before_being_active_loses_it_in_some_merge(monkeypatc
 
     monkeypatch.setattr(resume, "subscribe", wrong_order)
     assert not all(play(order) for order in orders(CONSUMER_STEPS, CLIENT_STEPS))
+
+
+def test_every_merge_of_a_consumer_here_and_a_client_in_the_other_region_delivers() -> None:
+    assert [order for order in orders(FAR_STEPS, CLIENT_STEPS) if not play_regions(order)] == []
+
+
+def test_without_the_handover_some_merge_loses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consuming, "hand_over", lambda *_arguments: None)
+    assert not all(play_regions(order) for order in orders(FAR_STEPS, CLIENT_STEPS))
+
+
+def test_asking_who_is_there_before_the_deliveries_are_recorded_loses_it_in_some_merge(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[list[str]] = []
+
+    def too_early(*arguments: Any) -> Any:
+        ports = arguments[2]
+        asked.append(ports.connections.elsewhere(["anna"]))
+        return record(*arguments)
+
+    monkeypatch.setattr(consuming, "record", too_early)
+    monkeypatch.setattr(consuming, "elsewhere", lambda _users, _ports: asked[-1])
+    assert not all(play_regions(order) for order in orders(FAR_STEPS, CLIENT_STEPS))
 
 
 @settings(max_examples=150, deadline=None)
