@@ -8,7 +8,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_ecr_assets as assets
 from aws_cdk import aws_ecs as ecs
 
-from stacks.parts.code import ROOT
+from stacks.parts.bundle import ROOT
 
 if TYPE_CHECKING:
     from stacks.stage import Stage

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import aws_cdk as cdk
 from constructs import Construct
 
 from carillon.config import MigrationSettings, environment
+from stacks.parts.bundle import ROOT
 from stacks.parts.function import ProductFunction
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from stacks.network import NetworkStack
     from stacks.stage import Stage
 
-ROOT: Final = Path(__file__).resolve().parent.parent.parent
 TIMEOUT_S: Final = 900
 """A function's longest run; a migration that needs more is cut into several."""
 KIND: Final = "Custom::CarillonMigration"
