@@ -70,10 +70,8 @@ class RealtimeStack(cdk.Stack):
         self.api, self.web_stage = self._socket.api, self._socket.web_stage
         self.websocket_url = stage.websocket_url or self.web_stage.url
         self.callback_endpoint = stage.callback_endpoint or self.web_stage.callback_url
-        stores = {**getattr(data, "settings", dict)(), **queues.settings(), **self.settings()}
-        self.functions: Mapping[str, ProductFunction] = self._functions(
-            stores, {**stores, **getattr(identity, "settings", dict)()}
-        )
+        stores = {**data.settings(), **queues.settings(), **self.settings()}
+        self.functions: Mapping[str, ProductFunction] = self._functions(stores, {**stores, **identity.settings()})
         lanes = {lane: self._lane(lane, queues, stores) for lane in Lane}
         self.consumers: Mapping[Lane, ProductFunction] = {lane: made.function for lane, made in lanes.items()}
         self.scaling = {lane: made.scaling for lane, made in lanes.items()}
@@ -135,8 +133,7 @@ class RealtimeStack(cdk.Stack):
 
     def _grant(self, data: DataStack, queues: QueuesStack) -> None:
         for made in (*self.functions.values(), *self.consumers.values()):
-            if hasattr(data, "grant_stores"):
-                data.grant_stores(made.function)
+            data.grant_stores(made.function)
         for lane, consumer in self.consumers.items():
             queues.grant_consume(lane, consumer.function)
             self.grant_post(consumer.function)
@@ -155,5 +152,4 @@ class RealtimeStack(cdk.Stack):
         application = codedeploy.LambdaApplication(self, "Functions")
         for made in (*self.functions.values(), *self.consumers.values()):
             roll_out(application, made, stage=self._stage)
-            if hasattr(data, "migrated"):
-                made.node.add_dependency(data.migrated)
+            made.node.add_dependency(data.migrated)
