@@ -79,7 +79,7 @@ class ServiceStack(cdk.Stack):
         )
         settings = {
             **POWERTOOLS,
-            **(data.settings() if hasattr(data, "settings") else {}),
+            **data.settings(),
             **queues.settings(),
             **identity.settings(),
             **realtime.settings(),
@@ -93,18 +93,15 @@ class ServiceStack(cdk.Stack):
             ),
         }
         self.task = self._task(settings)
-        if hasattr(data, "grant_stores"):
-            data.grant_stores(self.task.task_role)
+        data.grant_stores(self.task.task_role)
         queues.grant_send(self.task.task_role)
         # Erasing a person closes their sockets at once.
         realtime.grant_post(self.task.task_role)
         self.service = self._service()
-        if hasattr(data, "migrated"):
-            self.service.node.add_dependency(data.migrated)
+        self.service.node.add_dependency(data.migrated)
         self.targets = self._targets(edge)
         self.scaling = self._scaling()
-        if hasattr(data, "migrate_after"):
-            data.migrate_after(self, "MigratedAfter", self.service)
+        data.migrate_after(self, "MigratedAfter", self.service)
 
     def _task(self, settings: Mapping[str, str]) -> ecs.FargateTaskDefinition:
         stage = self._stage
