@@ -13,6 +13,7 @@ from api import openapi, pages, problems
 from api.limits import Limits
 from api.measures import Measures
 from api.paging import only_known_parameters
+from api.proxied import Proxied
 from api.relay import Relay
 from api.routes import broadcasts, events, imports, ops, people, segments, weddings
 from api.services import from_environment
@@ -93,3 +94,4 @@ def _add_middleware(app: FastAPI, serving: Services) -> None:
             expose_headers=["Location", "Idempotent-Replayed", "Retry-After"],
         )
     app.add_middleware(pages.Headers, connect=pages.called(serving))
+    app.add_middleware(Proxied)

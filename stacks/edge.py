@@ -105,7 +105,6 @@ class EdgeStack(cdk.Stack):
             default_behavior=pages.behaviour,
             additional_behaviors=dict.fromkeys(API_PATHS, self._api()),
             http_version=cloudfront.HttpVersion.HTTP2_AND_3,
-            minimum_protocol_version=cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
             web_acl_id=Firewall(far, "Firewall", stage=self._stage).arn,
             log_bucket=self.logs,
             log_file_prefix="cloudfront/",
@@ -129,7 +128,11 @@ class EdgeStack(cdk.Stack):
             domain_name=domain,
             validation=acm.CertificateValidation.from_dns(self._zone(far, "CertificateZone")),
         )
-        return {"domain_names": [domain], "certificate": certificate}
+        return {
+            "domain_names": [domain],
+            "certificate": certificate,
+            "minimum_protocol_version": cloudfront.SecurityPolicyProtocol.TLS_V1_2_2021,
+        }
 
     def _api(self) -> cloudfront.BehaviorOptions:
         return cloudfront.BehaviorOptions(

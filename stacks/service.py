@@ -13,7 +13,7 @@ from aws_cdk import aws_logs as logs
 from carillon.config import ApiSettings, StoreSettings, environment
 from carillon.protocol.web import API_POOL, API_PORT, GRACE_S, READY
 from stacks.parts.function import POWERTOOLS, retention
-from stacks.parts.image import CHECK, image, platform
+from stacks.parts.image import CHECK, USER, image, platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,6 +95,9 @@ class ServiceStack(cdk.Stack):
         self.task = self._task(settings)
         data.grant_stores(self.task.task_role)
         queues.grant_send(self.task.task_role)
+        for lane in queues.lanes.values():
+            # `/readyz` asks whether it is there.
+            lane.queue.grant(self.task.task_role, "sqs:GetQueueAttributes")
         # Erasing a person closes their sockets at once.
         realtime.grant_post(self.task.task_role)
         self.service = self._service()
@@ -112,6 +115,7 @@ class ServiceStack(cdk.Stack):
         task.add_container(
             "Api",
             image=image(stage),
+            user=USER,
             environment=dict(settings),
             logging=ecs.LogDrivers.aws_logs(stream_prefix="api", log_group=log),
             port_mappings=[ecs.PortMapping(container_port=API_PORT)],

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 SHIPPED: Final = ("Dockerfile", "requirements-layer.txt", "requirements-service.txt", "api", "carillon")
 """What the image is built from, and what its hash depends on."""
+USER: Final = "65532:65532"
+"""Nobody's, by number: ECS cannot tell whether a name is root's."""
 CHECK: Final = ("python", "-m", "api", "--check")
 
 
