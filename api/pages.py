@@ -27,8 +27,9 @@ def install(app: FastAPI, serving: Services, *, token_url: str) -> None:
 
     @app.get(web.CONSOLE_CONFIG, include_in_schema=False)
     def config() -> dict[str, Any]:
-        """Where the console finds its WebSocket and, on one machine, the development issuer."""
-        return {"websocket_url": serving.settings.websocket_url, "token_url": token_url}
+        """Where the console finds its WebSocket, and who signs people in; on one machine the development issuer."""
+        known = {"websocket_url": serving.settings.websocket_url, "token_url": token_url}
+        return known | ({"token_url": "", "sign_in": asked} if (asked := _sign_in(serving)) else {})
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
@@ -57,12 +58,34 @@ def install(app: FastAPI, serving: Services, *, token_url: str) -> None:
             app.mount(f"/{name}", StaticFiles(directory=WEB / name, html=True), name=name)
 
 
+def _sign_in(serving: Services) -> dict[str, str] | None:
+    """What an OpenID Connect client must know; None where nobody signs in."""
+    client, trusted = serving.settings.sign_in_client, serving.trusted
+    if not client or trusted is None:
+        return None
+    return {
+        "issuer": trusted.issuer,
+        "client_id": client,
+        "scope": serving.settings.sign_in_scope,
+        # Some issuers make tokens for an API only when they are asked for it by name.
+        "audience": trusted.audience if trusted.audience != client else "",
+        "subject_claim": trusted.subject_claim,
+    }
+
+
+def called(serving: Services) -> list[str]:
+    """Whom the pages' scripts talk to beside the API: the WebSocket and whoever signs people in."""
+    signing = _sign_in(serving)
+    issuer = web.origin(signing["issuer"]) if signing else []
+    return web.origin(serving.settings.websocket_url) + issuer + serving.settings.sign_in_origins.split()
+
+
 class Headers:
     """Security headers on every answer: pages may load their own files and talk to this system, and nothing else."""
 
-    def __init__(self, app: ASGIApp, websocket_url: str) -> None:
+    def __init__(self, app: ASGIApp, connect: list[str]) -> None:
         self._app = app
-        self._open = web.page_policy(web.origin(websocket_url))
+        self._open = web.page_policy(connect)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""

@@ -14,7 +14,7 @@ from carillon import config, wiring
 if TYPE_CHECKING:
     from carillon.adapters.postgres.directory import Directory
     from carillon.adapters.postgres.reports import Reports
-    from carillon.config import ApiSettings
+    from carillon.config import ApiSettings, TokenSettings
     from carillon.model import Principal
     from carillon.ports import Ports
 
@@ -32,7 +32,11 @@ class Verifier(Protocol):
 
 @dataclass(frozen=True)
 class Services:
-    """All that the API touches. `probes` are further components without which nothing would be delivered."""
+    """All that the API touches.
+
+    `probes` are further components without which nothing would be delivered; `trusted` is whose tokens are, as far as
+    the console has to know.
+    """
 
     ports: Ports
     directory: Directory
@@ -40,6 +44,7 @@ class Services:
     tokens: Verifier
     settings: ApiSettings
     probes: dict[str, Probe] = field(default_factory=dict)
+    trusted: TokenSettings | None = None
 
 
 def from_environment() -> Services:
@@ -50,6 +55,7 @@ def from_environment() -> Services:
         reports=wiring.reports(),
         tokens=wiring.tokens(),
         settings=config.read(config.ApiSettings, os.environ),
+        trusted=config.read(config.TokenSettings, os.environ),
     )
 
 
