@@ -70,6 +70,23 @@ class LaneUrls(str):
         return next((lane for lane, url in self._urls.items() if url.rsplit("/", 1)[-1] == queue_name), None)
 
 
+class LaneSizes(LaneUrls):
+    """Numbers by lane, in the same form; a lane may be missing."""
+
+    __slots__ = ()
+
+    def __new__(cls, text: str = "") -> Self:
+        """Take the numbers apart; ValueError when a word is no `lane=number`."""
+        whole = super().__new__(cls, text)
+        for size in whole._urls.values():
+            int(size)
+        return whole
+
+    def size(self, lane: str) -> int | None:
+        """A lane's number, or None."""
+        return int(self._urls[lane]) if lane in self._urls else None
+
+
 def _pair(word: str) -> tuple[str, str]:
     lane, sign, url = word.partition("=")
     if not (lane and sign and url):
@@ -126,9 +143,7 @@ def _parse(spec: dataclasses.Field[Any], kind: Any, text: str) -> Any:
     try:
         value = _BOOLEANS[text.lower()] if kind is bool else kind(text)
     except (ValueError, KeyError) as error:
-        raise ConfigError(
-            f"{env}={text!r} is not {_words(kind)}; {spec.metadata['doc']}"
-        ) from error
+        raise ConfigError(f"{env}={text!r} is not {_words(kind)}; {spec.metadata['doc']}") from error
     if between and not between[0] <= value <= between[1]:
         raise ConfigError(f"{env}={text} is out of range: it takes {between[0]} to {between[1]}")
     return value
@@ -142,7 +157,13 @@ def _words(kind: Any) -> str:
 
 
 _BOOLEANS: Final = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
-_TYPE_WORDS: Final = {int: "a whole number", float: "a number", bool: "true or false", LaneUrls: "lane=URL ..."}
+_TYPE_WORDS: Final = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    LaneUrls: "lane=URL ...",
+    LaneSizes: "lane=number ...",
+}
 
 
 def environment(room: type[Any], **values: str) -> dict[str, str]:
@@ -343,5 +364,41 @@ class ApiSettings:
     )
 
 
-ROOMS: Final = (StoreSettings, MigrationSettings, CallbackSettings, SocketSettings, TokenSettings, ApiSettings)
+@dataclasses.dataclass(frozen=True)
+class PlanSettings:
+    """What the planner sizes for the season, and the hard caps it keeps to."""
+
+    season: str = setting("CARILLON_PLAN_SEASON", "Season profile: broadcast or channels.", default="broadcast")
+    time_zone: str = setting("CARILLON_PLAN_TIME_ZONE", "IANA time zone of the season's hours and of a wedding day.")
+    service: str = setting("CARILLON_PLAN_SERVICE", "The API's ECS service, as cluster/service.")
+    functions: LaneUrls = setting(
+        "CARILLON_PLAN_FUNCTIONS", "The lanes' consumers: critical=FUNCTION:ALIAS high=FUNCTION:ALIAS ..."
+    )
+    min_tasks: int = setting("CARILLON_PLAN_MIN_TASKS", "API tasks at rest.", default=3, between=(1, 50))
+    max_tasks: int = setting(
+        "CARILLON_PLAN_MAX_TASKS", "API tasks at most, season or not.", default=50, between=(1, 50)
+    )
+    lane_max: int = setting(
+        "CARILLON_PLAN_LANE_MAX", "Consumers of a lane at most, season or not.", default=50, between=(8, 1000)
+    )
+    reserved: LaneSizes = setting(
+        "CARILLON_PLAN_RESERVED",
+        "Reserved concurrency that the lanes are deployed with: critical=50 ...; a lane without keeps none.",
+        default=LaneSizes(),
+    )
+    warm: bool = setting("CARILLON_PLAN_WARM", "Whether consumers stand warm at rest.", default=False)
+    warm_peaks: bool = setting(
+        "CARILLON_PLAN_WARM_PEAKS", "Whether consumers stand warm for the season's peaks.", default=False
+    )
+
+
+ROOMS: Final = (
+    StoreSettings,
+    MigrationSettings,
+    CallbackSettings,
+    SocketSettings,
+    TokenSettings,
+    ApiSettings,
+    PlanSettings,
+)
 """All settings dataclasses of the product, for `docs/CONFIG.md`."""

@@ -110,6 +110,14 @@ class OutageError(CarillonError):
     temporary = True
 
 
+class ScalingError(CarillonError):
+    """AWS did not take a change of capacity; the others were made. It is tried again with the next round of the plan."""
+
+    code = "scaling.failed"
+    status = 503
+    temporary = True
+
+
 class PoisonError(CarillonError):
     """A queued message that no retry can help: it cannot be parsed, or it violates a rule. It is dead-lettered."""
 

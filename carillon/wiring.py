@@ -18,6 +18,7 @@ from carillon.adapters.ids import uuid7
 from carillon.adapters.postgres import Database
 from carillon.adapters.postgres.audiences import PostgresAudiences
 from carillon.adapters.postgres.broadcasts import PostgresBroadcasts
+from carillon.adapters.postgres.calendar import PostgresCalendar
 from carillon.adapters.postgres.connections import PostgresConnections, PostgresInbox
 from carillon.adapters.postgres.deliveries import PostgresDeliveries
 from carillon.adapters.postgres.directory import Directory
@@ -26,6 +27,7 @@ from carillon.adapters.postgres.upkeep import PostgresUpkeep
 from carillon.adapters.sqs import SqsQueue
 from carillon.errors import OutageError
 from carillon.ports import Ports
+from carillon.ports.scaling import PlanPorts
 
 if TYPE_CHECKING:
     from carillon.adapters.tokens import TokenVerifier
@@ -111,7 +113,7 @@ def warm() -> None:
 def ports() -> Ports:
     """All ports, on the real stores and services."""
     callbacks = config.read(config.CallbackSettings, os.environ)
-    connections = PostgresConnections(database())
+    connections = PostgresConnections(database(), region=stores().region, peer=stores().peer_region)
     return Ports(
         broadcasts=PostgresBroadcasts(database()),
         audiences=PostgresAudiences(database()),
@@ -128,4 +130,20 @@ def ports() -> Ports:
         clock=lambda: datetime.now(UTC),
         jitter=random.random,
         new_id=uuid7,
+        peer=stores().peer_region,
     )
+
+
+@cache
+def plan_settings() -> config.PlanSettings:
+    """What the planner sizes, and its hard caps."""
+    return config.read(config.PlanSettings, os.environ)
+
+
+@cache
+def planner() -> PlanPorts:
+    """The planner's ports."""
+    from carillon.adapters.scaling import AwsScaling  # noqa: PLC0415 - boto3: 100 ms that no other door needs
+
+    scaling = AwsScaling(plan_settings(), region=stores().region)
+    return PlanPorts(scaling=scaling, calendar=PostgresCalendar(database()), metrics=metrics())
