@@ -102,13 +102,15 @@ METRICS: Final[dict[Metric, MetricFacts]] = {
     ),
     Metric.ACCEPTED_TO_FIRST_POST: MetricFacts(
         doc="From the API's acceptance to the first post of the broadcast; wedding, role and users audiences only, "
-        "where one message is the whole broadcast; not for scheduled or redelivered ones.",
+        "where one message is the whole broadcast; not for scheduled or redelivered ones, nor after quiet hours.",
         emitted_by=_CONSUMER,
         unit="Milliseconds",
         alarms=("FirstPost", "FirstPostWeddingDay"),
     ),
     Metric.QUEUE_HOP: MetricFacts(
-        doc="From the send into the lane to the consumer's start.", emitted_by=_CONSUMER, unit="Milliseconds"
+        doc="From the send into the lane to the consumer's start, of the same broadcasts.",
+        emitted_by=_CONSUMER,
+        unit="Milliseconds",
     ),
     Metric.POISON: MetricFacts(doc="Messages that broke a rule and were dead-lettered at once.", emitted_by=_CONSUMER),
     Metric.OUTAGE: MetricFacts(

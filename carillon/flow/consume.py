@@ -111,8 +111,8 @@ def _handle(message: Message, ports: Ports, hold: _Hold) -> int:
         return _escalate(broadcast, parsed, message, ports, hold)
     people = audience.resolve(broadcast, parsed.users, ports, now)
     busy = sum(
-        _chunk(broadcast, part, message, ports, hold, relayed=parsed.relayed)
-        for part in batching.cut(people, batching.LARGEST)
+        _chunk(broadcast, part, message, ports, hold, relayed=parsed.relayed, first=parsed.users is None and not number)
+        for number, part in enumerate(batching.cut(people, batching.LARGEST))
     )
     if parsed.ticket:
         _let_go(parsed, people, ports)
@@ -137,8 +137,13 @@ def _chunk(
     hold: _Hold,
     *,
     relayed: bool,
+    first: bool,
 ) -> int:
-    """The straight line for up to 500 people; `relayed` ones were handed over by the Region that recorded them."""
+    """The straight line for up to 500 people.
+
+    `relayed` ones were handed over by the Region that recorded them; with the `first` ones a broadcast begins, while
+    its pages, and what quiet hours held back, come later by design.
+    """
     hold.extend()
     now = ports.clock()
     wanted = audience.want(broadcast, people, now)
@@ -158,7 +163,7 @@ def _chunk(
     post(broadcast, recorded.epoch, rows, again, tally, ports)
     hand_over(broadcast, far, message, ports)
     busy = settle(broadcast, rows, tally, ports, ports.clock())
-    _measure(broadcast, message, tally, now, ports)
+    _measure(broadcast, message, tally, now, ports, first=first)
     return unreached(message, tally.failed if relayed else tally.failed.keys() & far, busy)
 
 
@@ -205,11 +210,13 @@ def _escalate(broadcast: Broadcast, asked: messages.Escalate, message: Message, 
     return busy
 
 
-def _measure(broadcast: Broadcast, message: Message, tally: Tally, began: datetime, ports: Ports) -> None:
+def _measure(
+    broadcast: Broadcast, message: Message, tally: Tally, began: datetime, ports: Ports, *, first: bool
+) -> None:
     measure(broadcast, tally, ports)
-    if tally.first_sent_at is not None and message.receive_count == 1 and broadcast.send_at is None:
-        first = datetime.fromtimestamp(tally.first_sent_at, UTC)
-        ports.metrics.count(Metric.ACCEPTED_TO_FIRST_POST, _ms(first - broadcast.created_at), lane=broadcast.lane)
+    if first and tally.first_sent_at is not None and message.receive_count == 1 and broadcast.send_at is None:
+        posted = datetime.fromtimestamp(tally.first_sent_at, UTC)
+        ports.metrics.count(Metric.ACCEPTED_TO_FIRST_POST, _ms(posted - broadcast.created_at), lane=broadcast.lane)
         ports.metrics.count(Metric.QUEUE_HOP, max(0.0, _ms(began - message.sent_at)), lane=broadcast.lane)
 
 

@@ -256,6 +256,35 @@ def test_ghosts_are_forgotten(wedding: Wedding) -> None:
     assert wedding.world.counted[Metric.GONE] == 1000
 
 
+def test_every_device_that_was_refused_is_a_post_refused(wedding: Wedding) -> None:
+    refusing = {"phone": "throttled", "tablet": "throttled", "watch": "budget", "clock": "server"}
+    for device in (*refusing, "desk"):
+        wedding.connect(device, "anna")
+    wedding.world.refusing = refusing
+    wedding.send()
+    wedding.work()
+    counted = wedding.world.counted
+    posts = (Metric.POSTS, Metric.THROTTLED, Metric.HELD_BACK, Metric.POST_FAILED)
+    assert [counted[metric] for metric in posts] == [5, 2, 1, 1]
+
+
+def test_what_quiet_hours_held_back_says_nothing_about_how_fast_the_lanes_are(wedding: Wedding) -> None:
+    night = Preferences(quiet=QuietHours(time(22), time(8), enabled=True))
+    wedding.world.people["carl"] = replace(wedding.world.people["carl"], preferences=night)
+    wedding.world.now = wedding.world.now.replace(hour=21)
+    wedding.send()
+    wedding.work()
+    wedding.connect("c1", "carl")
+    wedding.world.now += timedelta(hours=10)
+    wedding.relay()
+    wedding.work()
+    assert len(wedding.shown("c1")) == 1
+    assert Metric.ACCEPTED_TO_FIRST_POST not in wedding.world.counted
+    wedding.send()
+    wedding.work()
+    assert wedding.world.counted[Metric.ACCEPTED_TO_FIRST_POST] == 0, "posted at once"
+
+
 def test_a_wiped_index_loses_nothing(wedding: Wedding) -> None:
     wedding.connect("c1", "anna")
     wedding.world.index = None
