@@ -36,6 +36,7 @@ class Doors:
         ws_port: The gateway's for clients.
         callback_port: The gateway's for posts to them.
         places: Answers this machine's own settings, asked at each start of a door.
+        runtime: Answers what AWS itself would tell a process.
     """
 
     settings: LocalSettings
@@ -44,6 +45,7 @@ class Doors:
     ws_port: int
     callback_port: int
     places: Callable[[], Mapping[str, str]]
+    runtime: Callable[[], Mapping[str, str]]
 
     def gateway(self) -> Program:
         """The WebSocket gateway; ready when it says so."""
@@ -90,7 +92,8 @@ class Doors:
         log_path = self.folder / "logs" / f"{name.replace(' ', '-')}.log"
 
         def environment() -> dict[str, str]:
-            return product.whole_environment(told(self.places()), **more)
+            places = self.places()
+            return product.whole_environment(told(places), places, **{**self.runtime(), **more})
 
         return Program(name, argv, env=environment, log_path=log_path, ready=ready)
 

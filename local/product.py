@@ -50,7 +50,6 @@ def places(
         valkey_name="",
         queue_urls=LaneUrls.of(urls),
         dead_letter_urls=LaneUrls.of(buried),
-        queue_endpoint=emulator.endpoint,
     )
     callbacks = config.environment(config.CallbackSettings, endpoint=f"http://{HOST}:{callback_port}/{STAGE}")
     tokens = config.environment(
@@ -61,13 +60,15 @@ def places(
         subject_claim="sub",
         scope_claim="scope",
     )
-    api = config.environment(config.ApiSettings, websocket_url=f"ws://{HOST}:{ws_port}/{STAGE}", sign_in_client="")
+    api = config.environment(
+        config.ApiSettings, websocket_url=f"ws://{HOST}:{ws_port}/{STAGE}", sign_in_client="", sign_in_origins=""
+    )
     return stores | callbacks | tokens | api
 
 
-def runtime() -> dict[str, str]:
-    """What Lambda and ECS themselves tell a process on AWS."""
-    return {
+def runtime(emulator: Emulator) -> dict[str, str]:
+    """What Lambda and ECS themselves tell a process on AWS, and that SQS is not AWS's own here."""
+    return config.environment(config.StoreSettings, queue_endpoint=emulator.endpoint) | {
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
         # Keys of nobody: a real one must never reach the emulator, nor an emulated call reach AWS.
@@ -79,18 +80,18 @@ def runtime() -> dict[str, str]:
 
 def sockets_environment(here: Mapping[str, str]) -> dict[str, str]:
     """For the gateway's workers, which run all functions behind the WebSocket API."""
-    return environment([function.environment for function in wiring().sockets], here) | runtime()
+    return environment([function.environment for function in wiring().sockets], here)
 
 
 def mapping_environment(name: str, here: Mapping[str, str]) -> dict[str, str]:
     """For the mapping called `name`."""
     sources = [source for source in wiring().sources if mapping_of(source.queue) == name]
-    return environment([source.function.environment for source in sources], here) | runtime()
+    return environment([source.function.environment for source in sources], here)
 
 
 def service_environment(here: Mapping[str, str]) -> dict[str, str]:
     """For the HTTP API."""
-    return environment([wiring().service], here) | runtime()
+    return environment([wiring().service], here)
 
 
 def mapping_of(queue: str) -> str:
@@ -98,12 +99,18 @@ def mapping_of(queue: str) -> str:
     return BURIED if queue.endswith(DEAD_LETTERS) else queue
 
 
-def whole_environment(product: Mapping[str, str], **more: str) -> dict[str, str]:
-    """A child's whole environment: the product's variables, those the user set for it, and what any program needs."""
-    # The user's own choices win over defaults, but not over where things are on this machine.
+def whole_environment(told: Mapping[str, str], places: Mapping[str, str], **more: str) -> dict[str, str]:
+    """A child's whole environment: what the stacks tell it, what the user chose, and what any program needs.
+
+    Args:
+        told: what the stacks tell this door.
+        places: this machine's own settings, over which no choice of the user's wins.
+        more: variables of this child alone.
+    """
     chosen = {name: value for name, value in os.environ.items() if name.startswith("CARILLON_")}
     basic = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-    return basic | chosen | {"PYTHONUNBUFFERED": "1"} | dict(product) | more
+    fixed = {name: value for name, value in told.items() if name in places}
+    return {**basic, **told, **chosen, "PYTHONUNBUFFERED": "1", **fixed, **more}
 
 
 def gateway_document(settings: LocalSettings, *, ws_port: int, callback_port: int) -> dict[str, Any]:

@@ -65,6 +65,7 @@ class System:
                 ws_port=self.ws_port,
                 callback_port=self.callback_port,
                 places=lambda: self._places,
+                runtime=lambda: product.runtime(self.queues),
             )
             self.supervisor = Supervisor(self._units(), on_change=self._changed)
         except BaseException:
@@ -133,7 +134,8 @@ class System:
     @property
     def environment(self) -> dict[str, str]:
         """The variables that tell any program of the product where everything is."""
-        return product.service_environment(self._places) | self._places
+        told = product.service_environment(self._places) | self._places
+        return told | product.runtime(self.queues)
 
     @property
     def _places(self) -> dict[str, str]:

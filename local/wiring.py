@@ -67,15 +67,13 @@ class Wiring:
         queues: name to CloudFormation properties; the name of a lane, or that with `-dead-letters`.
         routes: WebSocket route key to its function, or to the text that a mock integration answers.
         sources: the event source mappings.
-        command: of the HTTP API's container.
-        service: the container's variables.
+        service: the variables of the HTTP API's container.
         schedules: what EventBridge Scheduler calls when.
     """
 
     queues: dict[str, dict[str, Any]]
     routes: dict[str, Function | str]
     sources: tuple[Source, ...]
-    command: tuple[str, ...]
     service: Declared
     schedules: tuple[dict[str, Any], ...]
 
@@ -105,7 +103,6 @@ def from_document(document: Mapping[str, Any]) -> Wiring:
             sources=tuple(
                 Source(one["queue"], one["batch_size"], one["partial"], _function(one)) for one in document["mappings"]
             ),
-            command=tuple(document["service"]["command"]),
             service=document["service"]["environment"],
             schedules=tuple(document["schedules"]),
         )

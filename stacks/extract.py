@@ -1,4 +1,4 @@
-"""What the local run takes from the templates: lanes, routes, event source mappings, settings, command, schedules.
+"""What the local run takes from the templates: lanes, routes, event source mappings, settings, schedules.
 
     python -m stacks.extract --write local/wiring.json
     python -m stacks.extract --check local/wiring.json
@@ -31,8 +31,7 @@ _DEAD_LETTER_URLS: Final = variable(StoreSettings, "dead_letter_urls")
 
 def extract(templates: Templates) -> dict[str, Any]:
     """The wiring of one Region's templates; values only known at deploy are null."""
-    functions = {place: _function(templates, body) for place, body in templates.of("AWS::Lambda::Function").items()}
-    ours = {place: one for place, one in functions.items() if one["handler"].startswith("lambdas.")}
+    ours = {place: _function(templates, body) for place, body in functions(templates).items()}
     lanes = _lanes(templates)
     return {
         "queues": {name: _queue(templates, place) for place, name in sorted(lanes.items(), key=lambda pair: pair[1])},
@@ -41,6 +40,28 @@ def extract(templates: Templates) -> dict[str, Any]:
         "service": _service(templates),
         "schedules": _schedules(templates, ours),
     }
+
+
+def functions(templates: Templates) -> dict[str, dict[str, Any]]:
+    """The product's functions' properties, by their own place and by those of their aliases."""
+    found = templates.of("AWS::Lambda::Function").items()
+    ours = {place: body for place, body in found if templates.text(body.get("Handler", "")).startswith("lambdas.")}
+    aliases = templates.of("AWS::Lambda::Alias").items()
+    return ours | {place: ours[templates.text(alias["FunctionName"])] for place, alias in aliases}
+
+
+def consumers(templates: Templates) -> dict[str, dict[str, Any]]:
+    """The properties of the function behind each queue that has one."""
+    ours, lanes = functions(templates), _lanes(templates)
+    return {
+        _source(templates, body, lanes): _target(templates, ours, body["FunctionName"])
+        for body in templates.of("AWS::Lambda::EventSourceMapping").values()
+    }
+
+
+def _source(templates: Templates, mapping: dict[str, Any], lanes: dict[str, str]) -> str:
+    source = templates.text(mapping["EventSourceArn"])
+    return next(name for place, name in lanes.items() if place in source)
 
 
 def _lanes(templates: Templates) -> dict[str, str]:
@@ -77,14 +98,14 @@ def _environment(templates: Templates, variables: dict[str, Any]) -> dict[str, s
 
 
 def _target(templates: Templates, ours: dict[str, Any], reference: Any) -> dict[str, Any]:
-    """The function that an ARN, an alias or an integration's URI leads to.
+    """The function that the ARN of one of its aliases, or an integration's URI, leads to.
 
     Raises:
         LookupError: to none of ours.
     """
     text = templates.text(reference)
     for place, function in ours.items():
-        if place in text:
+        if place[2:-1] in text:
             return dict(function)
     raise LookupError(f"{text} leads to no function of the product")
 
@@ -113,18 +134,15 @@ def _mock(templates: Templates, integration: str) -> str:
 
 
 def _mappings(templates: Templates, ours: dict[str, Any], lanes: dict[str, str]) -> list[dict[str, Any]]:
-    made = []
-    for body in templates.of("AWS::Lambda::EventSourceMapping").values():
-        source = templates.text(body["EventSourceArn"])
-        queue = next(name for place, name in lanes.items() if place.rstrip("}") in source)
-        made.append(
-            {
-                "queue": queue,
-                "batch_size": body["BatchSize"],
-                "partial": "ReportBatchItemFailures" in body.get("FunctionResponseTypes", []),
-                **_target(templates, ours, body["FunctionName"]),
-            }
-        )
+    made = [
+        {
+            "queue": _source(templates, body, lanes),
+            "batch_size": body["BatchSize"],
+            "partial": "ReportBatchItemFailures" in body.get("FunctionResponseTypes", []),
+            **_target(templates, ours, body["FunctionName"]),
+        }
+        for body in templates.of("AWS::Lambda::EventSourceMapping").values()
+    ]
     return sorted(made, key=lambda one: one["queue"])
 
 
@@ -132,7 +150,7 @@ def _service(templates: Templates) -> dict[str, Any]:
     (definition,) = templates.of("AWS::ECS::TaskDefinition").values()
     (container,) = (one for one in definition["ContainerDefinitions"] if one.get("Essential", True))
     variables = {one["Name"]: one["Value"] for one in container.get("Environment", [])}
-    return {"command": container.get("Command"), "environment": _environment(templates, variables)}
+    return {"environment": _environment(templates, variables)}
 
 
 def _schedules(templates: Templates, ours: dict[str, Any]) -> list[dict[str, Any]]:
@@ -150,10 +168,10 @@ def _schedules(templates: Templates, ours: dict[str, Any]) -> list[dict[str, Any
     return sorted(made, key=lambda one: (one["handler"], one["expression"]))
 
 
-def synthesised() -> Templates:
-    """The templates of the stage the extract is made from."""
+def synthesised(stage: str = STAGE) -> Templates:
+    """The templates of a stage."""
     with tempfile.TemporaryDirectory() as folder:
-        app = cdk.App(outdir=folder, context={**context(), "aws:cdk:bundling-stacks": [], "stage": STAGE})
+        app = cdk.App(outdir=folder, context={**context(), "aws:cdk:bundling-stacks": [], "stage": stage})
         compose(app, stages.read(app.node.try_get_context))
         return Templates({stack.stack_name: stack.template for stack in app.synth().stacks})
 

@@ -28,7 +28,7 @@ def doomed(system: System, point: str, lane: str, visibility_s: int, *more: obje
     return subprocess.Popen(
         [*command, *map(str, more)],
         cwd=ROOT,
-        env=product.whole_environment(system.environment),
+        env=product.whole_environment(system.environment, system.environment),
         stdout=subprocess.PIPE,
         text=True,
     )

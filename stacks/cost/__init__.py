@@ -1,0 +1,1 @@
+"""What a stage costs: standing charges read from its templates, charges per wedding from a load profile."""

@@ -1,0 +1,88 @@
+"""What a stage costs in a month, from its templates and a load profile.
+
+    python -m stacks.cost --stage prod [--json] [--out build/cost]
+
+Prices are those of one Region (`prices.json`), the load is that of `load.json`; both are there to be changed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stacks import stage as stages
+from stacks.capacity import limits
+from stacks.cost.bills import bills
+from stacks.cost.load import load_of, profile
+from stacks.cost.picture import page
+from stacks.cost.prices import price_list
+from stacks.extract import synthesised
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from stacks.cost.prices import Bill
+
+
+def main() -> int:
+    """Print the table, write the page."""
+    parser = argparse.ArgumentParser(prog="python -m stacks.cost", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--stage", required=True, choices=sorted(stages.STAGES))
+    parser.add_argument("--out", type=Path, default=Path("build/cost"), help="folder of the page")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    arguments = parser.parse_args()
+    stage = stages.STAGES[arguments.stage]
+    told = bills(stage, synthesised(arguments.stage), limits(stage))
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    picture = arguments.out / f"{stage.name}.html"
+    picture.write_text(page(f"What the stage {stage.name} costs", told, _note()))
+    document = _document(told)
+    (arguments.out / f"{stage.name}.json").write_text(json.dumps(document, indent=2) + "\n")
+    sys.stdout.write(json.dumps(document) + "\n" if arguments.json else _table(told) + f"\n{_note()}\n{picture}\n")
+    return 0
+
+
+def _note() -> str:
+    listed, numbers = price_list(), profile()
+    wedding = load_of(1)
+    return (
+        f"Prices of {listed['region']}, {listed['as_of']}, one Region. "
+        f"{numbers['weddings_per_normal_week']:g} weddings in a normal week, "
+        f"each {wedding.connections:g} connections for {wedding.hours:g} h and "
+        f"{numbers['broadcasts_per_wedding']:g} broadcasts. Taxes, support and free tiers are left out."
+    )
+
+
+def _document(told: Sequence[Bill]) -> dict[str, Any]:
+    return {
+        "as_of": price_list()["as_of"],
+        "spans": [
+            {
+                "title": bill.title,
+                "usd": round(bill.usd, 2),
+                "drivers": [{"driver": one.driver, "usd": round(one.usd, 2), "why": one.why} for one in bill.drivers()],
+            }
+            for bill in told
+        ],
+    }
+
+
+def _table(told: Sequence[Bill]) -> str:
+    names = [line.driver for line in max(told, key=lambda bill: bill.usd).drivers()]
+    names += [line.driver for bill in told for line in bill.drivers() if line.driver not in names]
+    width = max(map(len, names)) + 2
+    heads = [bill.title for bill in told]
+    rows = [" " * width + "  ".join(heads)]
+    for name in dict.fromkeys(names):
+        sums = [sum(line.usd for line in bill.lines if line.driver == name) for bill in told]
+        cells = [f"{usd:>{len(head)},.2f}" for usd, head in zip(sums, heads, strict=True)]
+        rows.append(f"{name:<{width}}" + "  ".join(cells))
+    cells = [f"{bill.usd:>{len(bill.title)},.2f}" for bill in told]
+    return "\n".join([*rows, f"{'In all, USD':<{width}}" + "  ".join(cells)])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
