@@ -274,8 +274,8 @@ def test_what_quiet_hours_held_back_says_nothing_about_how_fast_the_lanes_are(we
     wedding.world.now = wedding.world.now.replace(hour=21)
     wedding.send()
     wedding.work()
-    wedding.connect("c1", "carl")
     wedding.world.now += timedelta(hours=10)
+    wedding.connect("c1", "carl")
     wedding.relay()
     wedding.work()
     assert len(wedding.shown("c1")) == 1
