@@ -58,7 +58,7 @@ class EdgeStack(cdk.Stack):
         self._scope, self._stage = scope, stage
         self.logs = self._log_bucket()
         self.load_balancer, self.listener = balancer(self, stage=stage, network=network, logs=self.logs)
-        pages = Pages(self, "Pages", stage=stage, logs=self.logs, connect=self._connect())
+        pages = Pages(self, "Pages", stage=stage, log_bucket=self.logs, connect=self._connect())
         self.pages = pages.bucket
         self.distribution = self._distribution(pages)
         self.url = f"https://{self._domain() or self.distribution.distribution_domain_name}"
@@ -109,6 +109,14 @@ class EdgeStack(cdk.Stack):
             log_bucket=self.logs,
             log_file_prefix="cloudfront/",
             **self._names(far),
+        )
+        acknowledge(
+            made, "AwsSolutions-CFR1", "Guests travel: a broadcast must reach whoever is invited, wherever they are"
+        )
+        acknowledge(
+            made,
+            "Annotation::@aws-cdk/aws-cloudfront-origins:listBucketSecurityRisk",
+            "The address that would list the bucket is redirected before it gets there (stacks/parts/pages.py)",
         )
         if not self._stage.domain:
             acknowledge(

@@ -12,8 +12,9 @@ from aws_cdk import aws_logs as logs
 
 from carillon.config import ApiSettings, StoreSettings, environment
 from carillon.protocol.web import API_POOL, API_PORT, GRACE_S, READY
+from stacks.parts.acknowledge import acknowledge, wildcard
 from stacks.parts.function import POWERTOOLS, retention
-from stacks.parts.image import CHECK, USER, image, platform
+from stacks.parts.image import CHECK, COMMAND, USER, image, platform
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,6 +116,7 @@ class ServiceStack(cdk.Stack):
         task.add_container(
             "Api",
             image=image(stage),
+            command=list(COMMAND),
             user=USER,
             environment=dict(settings),
             logging=ecs.LogDrivers.aws_logs(stream_prefix="api", log_group=log),
@@ -130,6 +132,12 @@ class ServiceStack(cdk.Stack):
                 start_period=cdk.Duration.seconds(START_S),
             ),
         )
+        acknowledge(
+            task, "AwsSolutions-ECS2", "They are no secrets: whoever may use the stores signs in with the task's role"
+        )
+        execution = task.execution_role
+        assert execution is not None
+        wildcard(execution, "*", "ecr:GetAuthorizationToken is about the registry and takes no resource")
         return task
 
     def _parameters(self) -> ecs.LinuxParameters:

@@ -17,6 +17,8 @@ SHIPPED: Final = ("Dockerfile", "requirements-layer.txt", "requirements-service.
 """What the image is built from, and what its hash depends on."""
 USER: Final = "65532:65532"
 """Nobody's, by number: ECS cannot tell whether a name is root's."""
+COMMAND: Final = ("python", "-m", "api", "--host", "0.0.0.0")  # noqa: S104 - in its own network namespace
+"""The local run's, on all of the task's addresses."""
 CHECK: Final = ("python", "-m", "api", "--check")
 
 
