@@ -73,7 +73,7 @@ class Signer:
         date = datetime.fromtimestamp(second, UTC).strftime("%Y%m%dT%H%M%SZ")
         scope = f"{date[:8]}/{self._region}/{_SERVICE}/aws4_request"
         if self._key_of != (date[:8], credentials):
-            self._key = _signing_key(credentials.secret_key, date[:8], self._region)
+            self._key = signing_key(credentials.secret_key, date[:8], self._region, _SERVICE)
             self._key_of = (date[:8], credentials)
         signed = {"host": self._host, "x-amz-date": date}
         if credentials.token:
@@ -96,8 +96,9 @@ def _host(scheme: str, name: str, port: int | None) -> str:
     return literal if port in (None, _DEFAULT_PORTS[scheme]) else f"{literal}:{port}"
 
 
-def _signing_key(secret: str, day: str, region: str) -> bytes:
+def signing_key(secret: str, day: str, region: str, service: str) -> bytes:
+    """What signs all requests of a day (`YYYYMMDD`, UTC) to a service of a Region."""
     key = f"AWS4{secret}".encode()
-    for part in (day, region, _SERVICE, "aws4_request"):
+    for part in (day, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
     return key
