@@ -51,7 +51,7 @@ class DataStack(cdk.Stack):
         self.proxy = self._proxied.proxy
         self._valkey = ValkeyCache(self, "Valkey", stage=stage, network=network, key=self.key)
         self.cache = self._valkey.group
-        self._migrations = Migrations(self, "Migrations", stage=stage, network=network, secret=secret)
+        self._migrations = Migrations(self, "Migrations", stage=stage, network=network, secret=secret, key=self.key)
         self.migrated = self._migrations.phase(self, "Migrated", "pre", [self.cluster])
 
     def migrate_after(self, scope: Construct, construct_id: str, *dependencies: IDependable) -> cdk.CustomResource:

@@ -30,7 +30,6 @@ PARAMETERS: Final = {
     "log_lock_waits": "1",
     "idle_in_transaction_session_timeout": "60000",
 }
-_INSTANCE: Final[dict[str, Any]] = {"auto_minor_version_upgrade": False, "enable_performance_insights": True}
 _ROTATION_DAYS: Final = 30
 
 
@@ -61,13 +60,18 @@ class AuroraCluster(Construct):
     def _cluster(self, network: NetworkStack, key: kms.IKey) -> rds.DatabaseCluster:
         stage = self._stage
         pauses = stage.database_min_acu == 0
+        watched: dict[str, Any] = {
+            "auto_minor_version_upgrade": False,
+            "enable_performance_insights": True,
+            "performance_insight_encryption_key": key,
+        }
         cluster = rds.DatabaseCluster(
             self,
             "Cluster",
             engine=ENGINE,
             parameter_group=rds.ParameterGroup(self, "Parameters", engine=ENGINE, parameters=PARAMETERS),
-            writer=rds.ClusterInstance.serverless_v2("Writer", **_INSTANCE),
-            readers=[self._reader(number) for number in range(1, stage.readers + 1)],
+            writer=rds.ClusterInstance.serverless_v2("Writer", **watched),
+            readers=[_reader(number, watched) for number in range(1, stage.readers + 1)],
             serverless_v2_min_capacity=stage.database_min_acu,
             serverless_v2_max_capacity=stage.database_max_acu,
             serverless_v2_auto_pause_duration=cdk.Duration.seconds(stage.database_pause_s) if pauses else None,
@@ -94,14 +98,13 @@ class AuroraCluster(Construct):
             "Nobody outside the VPC reaches the port, and whoever is inside finds it by its name; another number "
             "protects nothing",
         )
-        if not stage.retain:
+        if stage.retain:
+            secret = cluster.node.find_child("Secret")
+            assert isinstance(secret, rds.DatabaseSecret)
+            secret.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
+        else:
             acknowledge(cluster, "AwsSolutions-RDS10", "This stage may be destroyed with its data: retain=false")
         return cluster
-
-    @staticmethod
-    def _reader(number: int) -> rds.IClusterInstance:
-        """The first one is as large as the writer at any time, for it takes over within a minute when that dies."""
-        return rds.ClusterInstance.serverless_v2(f"Reader{number}", scale_with_writer=number == 1, **_INSTANCE)
 
     def _log(self) -> None:
         """Made before PostgreSQL writes to it, which would make it without an end; its name is PostgreSQL's choice."""
@@ -143,4 +146,11 @@ class AuroraCluster(Construct):
             automatically_after=cdk.Duration.days(_ROTATION_DAYS),
             vpc_subnets=network.private,
             security_group=network.rotation,
+            # Not while the first migration logs in.
+            rotate_immediately_on_update=False,
         )
+
+
+def _reader(number: int, options: dict[str, Any]) -> rds.IClusterInstance:
+    """The first one is as large as the writer at any time, for it takes over within a minute when that dies."""
+    return rds.ClusterInstance.serverless_v2(f"Reader{number}", scale_with_writer=number == 1, **options)

@@ -15,6 +15,7 @@ from stacks.parts.function import ProductFunction
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from aws_cdk import aws_kms as kms
     from aws_cdk import aws_secretsmanager as secretsmanager
     from constructs import IDependable
 
@@ -36,6 +37,7 @@ class Migrations(Construct):
         stage: whose database; `database_url` goes before the secret.
         network: where the function runs.
         secret: the log-in of the tables' owner.
+        key: what the secret is encrypted with.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Migrations(Construct):
         stage: Stage,
         network: NetworkStack,
         secret: secretsmanager.ISecret,
+        key: kms.IKey,
     ) -> None:
         super().__init__(scope, construct_id)
         brought = bool(stage.database_url)
@@ -61,6 +64,7 @@ class Migrations(Construct):
         )
         if not brought:
             secret.grant_read(self._migrate.function)
+            key.grant_decrypt(self._migrate.function)
 
     def phase(
         self, scope: Construct, construct_id: str, phase: str, dependencies: Sequence[IDependable] = ()
