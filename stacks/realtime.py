@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import aws_cdk as cdk
-from aws_cdk import aws_codedeploy as codedeploy
 
 from carillon.config import CallbackSettings, environment
 from carillon.model import Lane
 from stacks.parts.consumer import LaneConsumer, feed
 from stacks.parts.function import ProductFunction
-from stacks.parts.rollout import roll_out
+from stacks.parts.rollout import Rollout
 from stacks.parts.websocket import WebSocket
 from stacks.queues import DEAD_LETTER_S
 
@@ -149,7 +148,7 @@ class RealtimeStack(cdk.Stack):
             )
 
     def _roll_out(self, data: DataStack) -> None:
-        application = codedeploy.LambdaApplication(self, "Functions")
+        rollout = Rollout(self, "Rollout", stage=self._stage)
         for made in (*self.functions.values(), *self.consumers.values()):
-            roll_out(application, made, stage=self._stage)
+            rollout.add(made)
             made.node.add_dependency(data.migrated)

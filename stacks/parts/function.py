@@ -85,6 +85,11 @@ class ProductFunction(Construct):
             role=self._role(log, joins_network=network is not None),
             **_place(network, stage),
         )
+        acknowledge(
+            self.function,
+            "AwsSolutions-L1",
+            "The layer and its bytecode are made for this version and tested on it; a newer one changes both",
+        )
         self.alias = lambda_.Alias(
             self,
             "Live",

@@ -7,39 +7,57 @@ from typing import TYPE_CHECKING, Final
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_codedeploy as codedeploy
+from aws_cdk import aws_iam as iam
+from constructs import Construct
+
+from stacks.parts.acknowledge import acknowledge
 
 if TYPE_CHECKING:
     from stacks.parts.function import ProductFunction
     from stacks.stage import Stage
 
+CODEDEPLOY_POLICY: Final = "service-role/AWSCodeDeployRoleForLambdaLimited"
 ERROR_SHARE: Final = 5
 """Percent of an alias' calls that fail within a minute, above which new code is taken back."""
 
 
-def roll_out(
-    application: codedeploy.LambdaApplication, function: ProductFunction, *, stage: Stage
-) -> codedeploy.LambdaDeploymentGroup:
-    """Have CodeDeploy move the alias to a new version.
+class Rollout(Construct):
+    """What moves the aliases of a stack to new versions.
 
     Sockets stay open all the while: API Gateway holds them, and both versions serve their frames.
 
     Args:
-        application: what the deployments of a stack belong to.
-        function: whose alias is moved.
+        scope: the stack.
+        construct_id: what it is called in the template.
         stage: a gradual one gives a tenth of the calls to the new version for five minutes, then all.
     """
-    config = codedeploy.LambdaDeploymentConfig
-    return codedeploy.LambdaDeploymentGroup(
-        function,
-        "Deployment",
-        application=application,
-        alias=function.alias,
-        deployment_config=config.CANARY_10_PERCENT_5_MINUTES if stage.gradual else config.ALL_AT_ONCE,
-        alarms=[_failing(function)],
-        auto_rollback=codedeploy.AutoRollbackConfig(
-            failed_deployment=True, stopped_deployment=True, deployment_in_alarm=True
-        ),
-    )
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
+        super().__init__(scope, construct_id)
+        config = codedeploy.LambdaDeploymentConfig
+        self._config = config.CANARY_10_PERCENT_5_MINUTES if stage.gradual else config.ALL_AT_ONCE
+        self._application = codedeploy.LambdaApplication(self, "Application")
+        self._role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("codedeploy.amazonaws.com"))
+        acknowledge(
+            self._role,
+            f"AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/{CODEDEPLOY_POLICY}]",
+            "AWS keeps it in step with what CodeDeploy does to an alias and its provisioned concurrency",
+        )
+
+    def add(self, function: ProductFunction) -> codedeploy.LambdaDeploymentGroup:
+        """Have new versions of `function` rolled out, and back when they fail."""
+        return codedeploy.LambdaDeploymentGroup(
+            function,
+            "Deployment",
+            application=self._application,
+            role=self._role,
+            alias=function.alias,
+            deployment_config=self._config,
+            alarms=[_failing(function)],
+            auto_rollback=codedeploy.AutoRollbackConfig(
+                failed_deployment=True, stopped_deployment=True, deployment_in_alarm=True
+            ),
+        )
 
 
 def _failing(function: ProductFunction) -> cloudwatch.Alarm:

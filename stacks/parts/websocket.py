@@ -14,7 +14,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from stacks.parts.acknowledge import acknowledge
+from stacks.parts.acknowledge import acknowledge, wildcard
 from stacks.parts.function import retention
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ PING: Final = "ping"
 PONG: Final = json.dumps({"type": "pong"}, separators=(",", ":"))
 _ANSWER: Final = "$default"
 _TEMPLATE: Final = "200"
+POSTING: Final = ("POST", "DELETE")
+"""What is done to a socket from our side: send to it, close it."""
 LOG_FIELDS: Final = {
     "requestId": "$context.requestId",
     "requestTime": "$context.requestTime",
@@ -98,6 +100,7 @@ class WebSocket(Construct):
         )
         self.web_stage.node.add_dependency(self._may_log())
         self._answer_pings()
+        self._may_post = self._posting()
 
     def add_function(self, key: str, function: ProductFunction, *, answers: bool = False) -> None:
         """Put a function behind a route.
@@ -115,16 +118,31 @@ class WebSocket(Construct):
         self._acknowledge_open(route)
 
     def grant_post(self, grantee: iam.IGrantable) -> None:
-        """Let it send to the sockets of this API's stage, and close them."""
+        """Let it send to the sockets of this API's stage, and close them.
+
+        The right is one policy here, which any stack's role takes on: a connection's id is not known before, so there
+        is a wildcard, and its reason stands once.
+        """
+        role = grantee.grant_principal
+        assert isinstance(role, iam.Role)
+        role.add_managed_policy(self._may_post)
+
+    def _posting(self) -> iam.ManagedPolicy:
         paths = [
             cdk.Stack.of(self).format_arn(
                 service="execute-api",
                 resource=self.api.api_id,
                 resource_name=f"{STAGE_NAME}/{method}/@connections/*",
             )
-            for method in ("POST", "DELETE")
+            for method in POSTING
         ]
-        iam.Grant.add_to_principal(grantee=grantee, actions=["execute-api:ManageConnections"], resource_arns=paths)
+        statement = iam.PolicyStatement(actions=["execute-api:ManageConnections"], resources=paths)
+        policy = iam.ManagedPolicy(self, "MayPost", description="Post to Carillon's sockets", statements=[statement])
+        for path in paths:
+            wildcard(
+                policy, path, "Connections come and go, and their ids are not known before; it is this stage's alone"
+            )
+        return policy
 
     def _answer_pings(self) -> None:
         """`ping` is answered by the API: no function runs, and none is paid for, every 30 s of every socket."""
