@@ -1,6 +1,7 @@
 """SQS on 127.0.0.1 from the pinned emulator MiniStack, started by a launcher that makes it quick (ADR 0005).
 
-It keeps nothing over a restart: whatever was in the queues is sent again from the outbox.
+It keeps nothing over a restart: whatever was in the queues is sent again from the outbox. `Cloud` is all of it, which
+`local.deploy` deploys into (ADR 0020).
 """
 
 from __future__ import annotations
@@ -92,9 +93,12 @@ class Emulator:
         python = find_python(self._configured_python)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = ports.for_server(self.port, self.folder / "port")
-        argv: list[str | Path] = [python, LAUNCHER, VERSION, *([] if self._patched else ["--unpatched"])]
+        argv: list[str | Path] = [python, LAUNCHER, VERSION, *self._options()]
         self._child = Child("the emulator", argv, log_path=self.folder / "emulator.log", env=self._environment())
         self._child.wait_ready(self._answers, timeout_s=timeout_s)
+
+    def _options(self) -> list[str]:
+        return [] if self._patched else ["--unpatched"]
 
     def _environment(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
@@ -131,3 +135,40 @@ class Emulator:
         if self._child:
             self._child.kill()
             self._child = None
+
+
+class Cloud(Emulator):
+    """All of the emulator's services: CloudFormation, functions with their event sources, WebSocket APIs.
+
+    Its functions run as processes of the same interpreter, so that must be of the functions' own Python version. What
+    they unpack lies in `folder`.
+    """
+
+    API_ID = "ca411100"
+    """The id of the one WebSocket API, so that its address is known before it is deployed."""
+
+    def _options(self) -> list[str]:
+        return ["--cloud"]
+
+    def _environment(self) -> dict[str, str]:
+        only_sqs = super()._environment()
+        del only_sqs["SERVICES"]
+        return only_sqs | {
+            "CARILLON_EMULATED_ACCOUNT": ACCOUNT,
+            "CARILLON_EMULATED_API_ID": self.API_ID,
+            # Where there is Docker, the emulator would start containers for databases and tasks.
+            "DOCKER_HOST": "unix:///nonexistent",
+            "LOG_LEVEL": "INFO",
+        }
+
+    def stop(self, *, timeout_s: float = 10.0) -> None:
+        """Stop it and its functions; everything deployed is gone."""
+        super().stop(timeout_s=timeout_s)
+
+    def websocket_url(self, stage: str) -> str:
+        """Where clients open their WebSocket, for a stage of the API."""
+        return f"ws://{ports.HOST}:{self.port}/_aws/execute-api/{self.API_ID}/{stage}"
+
+    def callback_url(self, stage: str) -> str:
+        """Where posts to their connections go."""
+        return f"{self.endpoint}/_aws/execute-api/{self.API_ID}/{stage}"

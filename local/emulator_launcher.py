@@ -1,6 +1,6 @@
 """Starts MiniStack with its SQS made quick; run by the interpreter of the emulator's own virtual environment.
 
-    python emulator_launcher.py VERSION
+    python emulator_launcher.py VERSION [--unpatched | --cloud]
 
 VERSION is the release these patches were written against; on any other this program ends with status 3. It imports
 nothing of ours, because that environment has none of it. What is changed, and why:
@@ -23,6 +23,7 @@ import os
 import sys
 import time
 from importlib.metadata import version
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -113,7 +114,7 @@ def walk_less(sqs: Any) -> None:
     sqs._ensure_msg_fields = ensure_where_needed
 
 
-def serve(app: Any) -> None:
+def serve(app: Any, *, ws: str = "none", date_header: bool = True) -> None:
     """Serve with uvicorn and httptools; the emulator's own server costs nearly twice the CPU."""
     uvicorn = importlib.import_module("uvicorn")
     uvicorn.run(
@@ -122,12 +123,20 @@ def serve(app: Any) -> None:
         port=int(os.environ["GATEWAY_PORT"]),
         loop="uvloop",
         http="httptools",
-        ws="none",
+        ws=ws,
+        date_header=date_header,  # twice in one answer it stops the CDK's clock: the emulator has its own
         access_log=False,
         log_level="warning",
         timeout_keep_alive=75,
         timeout_graceful_shutdown=1,
     )
+
+
+def cloud() -> None:
+    """Let the whole emulated cloud take our templates; what does so lies in `deploy`, beside this file."""
+    sys.path.insert(0, str(Path(__file__).parent / "deploy"))
+    importlib.import_module("shims").install(os.environ["CARILLON_EMULATED_ACCOUNT"], os.environ["MINISTACK_REGION"])
+    importlib.import_module("repairs").install(os.environ["CARILLON_EMULATED_API_ID"])
 
 
 def main() -> None:
@@ -137,6 +146,10 @@ def main() -> None:
         print(f"the patches are for ministack {wanted}, this is {found}", file=sys.stderr)
         sys.exit(WRONG_VERSION)
     app = importlib.import_module("ministack.app")
+    if "--cloud" in sys.argv:
+        cloud()
+        serve(app, ws="wsproto", date_header=False)
+        return
     sqs = importlib.import_module("ministack.services.sqs")
     if "--unpatched" not in sys.argv:
         wake_receivers(sqs)

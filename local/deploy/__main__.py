@@ -1,0 +1,71 @@
+"""Deploys all of it into an emulated AWS on this machine, sends a broadcast through it, and takes it down again.
+
+    python -m local.deploy [--within 180] [--json PATH] [--keep]
+
+The CDK command line, the templates, the functions, the queues' event sources, the WebSocket API, PostgreSQL and Valkey
+are real; `local/deploy/shims.py` lists what is not. Needs Node.js 20, and what `make setup` installs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from local import settings
+from local.data_dir import DataDir
+from local.deploy.cdk import ROOT
+from local.deploy.rehearsal import Rehearsal
+from local.errors import LocalError
+
+FOLDER = ROOT / "build" / "deploy-local"
+WITHIN_S = 180.0
+
+
+def main() -> int:
+    """Run it; 0 when everything held, else the error's status, with all logs kept."""
+    parser = argparse.ArgumentParser(prog="python -m local.deploy", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--within", type=float, default=WITHIN_S, metavar="S", help="the whole run's time (180)")
+    parser.add_argument("--json", type=Path, metavar="PATH", help="write the report there as well")
+    parser.add_argument("--keep", action="store_true", help="keep logs and templates of a good run too")
+    chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        data_dir = DataDir(FOLDER)
+    except LocalError as error:
+        return _fail(error)
+    try:
+        data_dir.wipe()
+        rehearsal = Rehearsal(FOLDER, settings.read(), within_s=chosen.within, say=_say)
+        rehearsal.run()
+        report = rehearsal.report()
+        if not chosen.keep:
+            data_dir.wipe()
+    except LocalError as error:
+        _say(f"the logs are in {FOLDER}")
+        return _fail(error)
+    finally:
+        data_dir.release()
+    for path in filter(None, (FOLDER / "report.json", chosen.json)):
+        path.write_text(report.as_json())
+    print(report.as_text())
+    return 0
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _fail(error: LocalError) -> int:
+    print(f"{error.code}: {error}", file=sys.stderr)
+    return error.exit_status
+
+
+def _end(_signal: int, _frame: object) -> NoReturn:
+    sys.exit(143)  # 128 + SIGTERM; everything that was started is stopped on the way out
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,75 @@
+"""What is deployed, as CloudFormation tells it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from local.deploy import shims
+from local.deploy.cdk import DeployError
+
+if TYPE_CHECKING:
+    from local.deploy.place import Place
+
+BOOTSTRAP = "CDKToolkit"
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """All stacks but the bootstrap's.
+
+    Attributes:
+        stacks: how many resources each has.
+        types: how many resources there are of each type.
+    """
+
+    stacks: dict[str, int]
+    types: dict[str, int]
+
+    @property
+    def shimmed(self) -> dict[str, int]:
+        """Of the types, those that the emulator does not make itself."""
+        return {kind: count for kind, count in self.types.items() if kind in shims.KINDS}
+
+
+def inventory(place: Place) -> Inventory:
+    """Ask CloudFormation.
+
+    Raises:
+        DeployError: a stack is not whole.
+    """
+    client = place.client("cloudformation")
+    stacks: dict[str, int] = {}
+    types: Counter[str] = Counter()
+    for stack in _stacks(client):
+        if not stack["StackStatus"].endswith(("CREATE_COMPLETE", "UPDATE_COMPLETE")):
+            raise DeployError(f"the stack {stack['StackName']} is {stack['StackStatus']}")
+        resources = _resources(client, stack["StackName"])
+        stacks[stack["StackName"]] = len(resources)
+        types.update(one["ResourceType"] for one in resources)
+    return Inventory(stacks, dict(sorted(types.items())))
+
+
+def _stacks(client: Any) -> list[dict[str, Any]]:
+    pages = client.get_paginator("describe_stacks").paginate()
+    return [stack for page in pages for stack in page["Stacks"] if stack["StackName"] != BOOTSTRAP]
+
+
+def _resources(client: Any, stack: str) -> list[dict[str, Any]]:
+    pages = client.get_paginator("list_stack_resources").paginate(StackName=stack)
+    return [one for page in pages for one in page["StackResourceSummaries"]]
+
+
+def require_nothing(place: Place) -> None:
+    """Check that all is gone after `destroy`: stacks, functions, queues, APIs.
+
+    Raises:
+        DeployError: names what is left.
+    """
+    left = [stack["StackName"] for stack in _stacks(place.client("cloudformation"))]
+    left += [one["FunctionName"] for one in place.client("lambda").list_functions()["Functions"]]
+    left += place.client("sqs").list_queues().get("QueueUrls", [])
+    left += [api["ApiId"] for api in place.client("apigatewayv2").get_apis()["Items"]]
+    if left:
+        raise DeployError(f"after `cdk destroy` there is still {', '.join(left)}")
