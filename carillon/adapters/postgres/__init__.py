@@ -1,6 +1,6 @@
 """PostgreSQL: the one store that is right."""
 
 from carillon.adapters.postgres.database import Database
-from carillon.adapters.postgres.migrate import migrate
+from carillon.adapters.postgres.migrate import Phase, migrate
 
-__all__ = ["Database", "migrate"]
+__all__ = ["Database", "Phase", "migrate"]

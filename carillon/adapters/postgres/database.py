@@ -13,7 +13,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from carillon.errors import OutageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from psycopg.rows import DictRow
 
@@ -26,9 +26,27 @@ class Database:
 
     `prepare_threshold=None` because RDS Proxy and PgBouncer hand out another server connection per transaction; no
     session state for the same reason, so the statement time-out is set with the connection.
+
+    Args:
+        url: libpq URL.
+        size: largest number of connections.
+        timeout_s: longest wait for a connection, a lock or a statement.
+        login: asked for each new connection, for what it needs beside the URL: a token is soon too old. RDS Proxy
+            refuses a connection that brings options, so that the time-outs are those of the role then (see `roles`).
     """
 
-    def __init__(self, url: str, *, size: int, timeout_s: float) -> None:
+    def __init__(
+        self, url: str, *, size: int, timeout_s: float, login: Callable[[], Mapping[str, str]] | None = None
+    ) -> None:
+        limit_ms = round(timeout_s * 1000)
+        fixed: dict[str, Any] = {
+            "row_factory": dict_row,
+            "autocommit": True,
+            "prepare_threshold": None,
+            "connect_timeout": max(2, round(timeout_s)),
+            "application_name": "carillon",
+        }
+        limited = fixed | {"options": f"-c statement_timeout={limit_ms} -c lock_timeout={limit_ms}"}
         self._pool = ConnectionPool[psycopg.Connection["DictRow"]](
             url,
             min_size=1,
@@ -36,14 +54,7 @@ class Database:
             timeout=timeout_s,
             reconnect_timeout=timeout_s,
             open=False,
-            kwargs={
-                "row_factory": dict_row,
-                "autocommit": True,
-                "prepare_threshold": None,
-                "connect_timeout": max(2, round(timeout_s)),
-                "options": f"-c statement_timeout={round(timeout_s * 1000)} -c lock_timeout={round(timeout_s * 1000)}",
-                "application_name": "carillon",
-            },
+            kwargs=limited if login is None else lambda: fixed | dict(login()),
         )
 
     @contextmanager
