@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from carillon import config
 from carillon.adapters.apigateway import CallbackPoster
+from carillon.adapters.apigateway.credentials import provider as aws_credentials
 from carillon.adapters.cloudwatch import EmfMetrics
 from carillon.adapters.connection_index import ValkeyConnectionIndex, ValkeyLimits
 from carillon.adapters.governor import ValkeyGovernor
+from carillon.adapters.iam_tokens import CacheLogin, DatabaseLogin
 from carillon.adapters.ids import uuid7
 from carillon.adapters.postgres import Database
 from carillon.adapters.postgres.audiences import PostgresAudiences
@@ -30,6 +32,9 @@ from carillon.ports import Ports
 from carillon.ports.scaling import PlanPorts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from carillon.adapters.postgres import Phase
     from carillon.adapters.tokens import TokenVerifier
 
 _LOG = logging.getLogger(__name__)
@@ -58,22 +63,37 @@ def tokens() -> TokenVerifier:
 @cache
 def database() -> Database:
     """The writer's pool."""
+    return _pool(stores().database_url)
+
+
+@cache
+def readers() -> Database:
+    """The readers' pool, for what may be a moment old; the writer's where there are none."""
+    return _pool(stores().database_read_url) if stores().database_read_url else database()
+
+
+def _pool(url: str) -> Database:
     settings = stores()
-    return Database(settings.database_url, size=settings.database_pool, timeout_s=settings.database_timeout_s)
+    login = None
+    if settings.database_auth is config.DatabaseAuth.IAM:
+        login = DatabaseLogin(url, region=settings.region, credentials=aws_credentials())
+    return Database(url, size=settings.database_pool, timeout_s=settings.database_timeout_s, login=login)
 
 
 @cache
 def valkey() -> Any:
     """The Valkey client; connects with its first command."""
-    from valkey import Valkey, ValkeyCluster  # noqa: PLC0415 - 150 ms of a cold start that not every door needs
+    from carillon.adapters.valkey_client import connect  # noqa: PLC0415 - 150 ms that not every door needs
 
     settings = stores()
-    timeouts = {"socket_timeout": settings.valkey_timeout_s, "socket_connect_timeout": settings.valkey_timeout_s}
-    if settings.valkey_cluster:
-        # One more try after a fail-over moved a slot; a hung cluster must not hold up a delivery any longer.
-        kind: Any = ValkeyCluster
-        return kind.from_url(settings.valkey_url, cluster_error_retry_attempts=1, **timeouts)
-    return Valkey.from_url(settings.valkey_url, **timeouts)
+    login = None
+    if settings.valkey_auth is config.ValkeyAuth.IAM:
+        login = CacheLogin(
+            settings.valkey_url, name=settings.valkey_name, region=settings.region, credentials=aws_credentials()
+        )
+    return connect(
+        settings.valkey_url, cluster=settings.valkey_cluster, timeout_s=settings.valkey_timeout_s, login=login
+    )
 
 
 @cache
@@ -91,7 +111,14 @@ def directory() -> Directory:
 @cache
 def reports() -> Reports:
     """What happened, and whether it was right."""
-    return Reports(database())
+    return Reports(database(), readers())
+
+
+def migrations() -> Callable[[Phase, float], list[str]]:
+    """What migrates the database on a deploy."""
+    from carillon.adapters.owner import migrations as of  # noqa: PLC0415 - it brings boto3, which nobody else needs
+
+    return of(config.read(config.MigrationSettings, os.environ))
 
 
 def warm() -> None:
