@@ -29,10 +29,18 @@ _SETUP: Final = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 
 
 class Reports:
-    """Pages go by id: broadcasts newest first, deliveries in user id order. `supplier_id` restricts as elsewhere."""
+    """Pages go by id: broadcasts newest first, deliveries in user id order. `supplier_id` restricts as elsewhere.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        database: the writer, for whoever looks at what they have just done.
+        readers: for large reads that may be a moment old. A reader replays whole transactions in the writer's order, so
+            that what it shows was true together, a moment ago: counts, pages and the proof are as good there, and cost
+            the writer nothing. The writer again when there are none.
+    """
+
+    def __init__(self, database: Database, readers: Database | None = None) -> None:
         self._database = database
+        self._readers = readers or database
 
     def writable(self) -> bool:
         """Whether the database takes writes: it is there, and no standby."""
@@ -59,7 +67,7 @@ class Reports:
 
     def counts(self, broadcast_id: str) -> Counts:
         """How many people stand where."""
-        rows = self._database.all(_SQL["counts"], {"broadcast_id": broadcast_id})
+        rows = self._readers.all(_SQL["counts"], {"broadcast_id": broadcast_id})
         by_status = dict.fromkeys(Status, 0)
         for row in rows:
             by_status[Status(row["status"])] += row["people"]
@@ -70,12 +78,12 @@ class Reports:
     ) -> list[DeliveryRow]:
         """The deliveries of a broadcast, those of one status or the unacked ones if asked for."""
         given = {"broadcast_id": broadcast_id, "after": after, "limit": limit, "status": status, "unacked": unacked}
-        return [_delivery(row) for row in self._database.all(_SQL["deliveries_page"], given)]
+        return [_delivery(row) for row in self._readers.all(_SQL["deliveries_page"], given)]
 
     def verify(self, since: datetime, now: datetime) -> Verdict:
         """Reconcile every broadcast accepted since a moment with the directory, the deliveries and the streams."""
         given = {"floor": uuid7_floor(since), "now": now, "settled": now - _PIECES}
-        with self._database.transaction() as connection:
+        with self._readers.transaction() as connection:
             connection.execute(_SETUP)
             connection.execute("SET LOCAL statement_timeout = '120s'; SET LOCAL work_mem = '64MB'")
             broadcasts = connection.execute(_SQL["verify_broadcasts"], given).fetchall()
