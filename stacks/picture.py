@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from stacks.places import Templates
 
 STAGE: Final = "prod"
-_COLUMN: Final = 208
-_BOX: Final = 168
+_COLUMN: Final = 228
+_BOX: Final = 184
 _LINE: Final = 17
 _TOP: Final = 70
 _TITLES: Final = ("In", "Doors", "Lanes", "Consumers", "Stores")
@@ -59,9 +59,9 @@ def nodes(templates: Templates) -> list[Node]:
     doors = sorted({route["handler"] for route in wired["routes"].values() if "handler" in route})
     mocks = [key for key, route in wired["routes"].items() if "mock" in route]
     return [
-        Node("people", 0, ("People's browsers", "planners, vendors, couples, guests")),
+        Node("people", 0, ("Browsers and phones", "planners, couples,", "vendors, guests")),
         Node("cdn", 0, ("CloudFront", f"firewall of {_rules(templates)} rules", "console and client from S3")),
-        Node("socket", 0, ("WebSocket API", f"{', '.join(wired['routes'])}", f"{', '.join(mocks)}: no function")),
+        Node("socket", 0, ("WebSocket API", *_routes(wired), f"{', '.join(mocks)}: no function")),
         Node("clock", 0, ("EventBridge Scheduler", f"{len(wired['schedules'])} schedules")),
         Node("api", 1, ("HTTP API and relay", *_tasks(templates))),
         *(Node(handler, 1, (handler.split(".")[1], "function behind routes")) for handler in doors),
@@ -99,6 +99,11 @@ def arrows(wired: dict[str, Any]) -> list[tuple[str, str]]:
         *((f"consumer {lane}", "postgres") for lane in lanes[:1]),
         *((f"consumer {lane}", "valkey") for lane in lanes[1:2]),
     ]
+
+
+def _routes(wired: dict[str, Any]) -> list[str]:
+    keys = list(wired["routes"])
+    return [", ".join(keys[start : start + 2]) for start in range(0, len(keys), 2)]
 
 
 def _lanes(wired: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -181,7 +186,7 @@ def draw(boxes: list[Node], leads: list[tuple[str, str]]) -> str:
 def _box(box: Node, left: int, top: int) -> str:
     lines = "".join(
         f'<text class="{kind}" x="{left + 10}" y="{top + 20 + index * _LINE}">{escape(line)}</text>'
-        for index, (kind, line) in enumerate(zip("tssss", box.lines, strict=False))
+        for index, (kind, line) in enumerate(zip("tsssssss", box.lines, strict=False))
     )
     return f'<rect x="{left}" y="{top}" width="{_BOX}" height="{box.height}"/>{lines}'
 

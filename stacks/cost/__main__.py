@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stacks import stage as stages
-from stacks.capacity import limits
 from stacks.cost.bills import bills
 from stacks.cost.load import load_of, profile
 from stacks.cost.picture import page
@@ -35,7 +34,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     arguments = parser.parse_args()
     stage = stages.STAGES[arguments.stage]
-    told = bills(stage, synthesised(arguments.stage), limits(stage))
+    told = bills(stage, synthesised(arguments.stage))
     arguments.out.mkdir(parents=True, exist_ok=True)
     picture = arguments.out / f"{stage.name}.html"
     picture.write_text(page(f"What the stage {stage.name} costs", told, _note()))

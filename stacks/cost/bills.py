@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from carillon.policy import season
-from carillon.policy.capacity import Kind, targets
+from carillon.policy.capacity import Kind, Limits, targets
+from carillon.policy.lanes import MAX_CONCURRENCY
 from stacks.cost.load import database_gb, load_of, profile, variable
 from stacks.cost.prices import HOURS_A_MONTH, Bill, Line, price
 from stacks.cost.standing import standing, task_hour
 
 if TYPE_CHECKING:
     from carillon.model import Lane
-    from carillon.policy.capacity import Limits
     from carillon.policy.season import Peak
     from stacks.places import Templates
     from stacks.stage import Stage
@@ -22,18 +22,17 @@ JUNE: Final = 6
 DAY_H: Final = 24.0
 
 
-def bills(stage: Stage, templates: Templates, limits: Limits) -> list[Bill]:
+def bills(stage: Stage, templates: Templates) -> list[Bill]:
     """All spans of a stage, in one Region.
 
     Args:
         stage: its sizes.
         templates: what it deploys.
-        limits: what the season may raise it to.
     """
     week = profile()["weddings_per_normal_week"]
     saturday = week * profile()["saturday_share_of_week"]
     peak = next(one for one in season.peaks(season.profile(stage.season)) if one.month == JUNE)
-    surge = _surge(templates, peak, limits)
+    surge = _surge(templates, peak, _limits(stage))
     evenings = len(peak.weekdays)
     made = [
         Bill("An idle month", HOURS_A_MONTH),
@@ -58,6 +57,18 @@ def bills(stage: Stage, templates: Templates, limits: Limits) -> list[Bill]:
 def _task_hour(templates: Templates) -> float:
     (definition,) = templates.of("AWS::ECS::TaskDefinition").values()
     return task_hour(definition)
+
+
+def _limits(stage: Stage) -> Limits:
+    """What the season may raise; reserved concurrency costs nothing and is left out."""
+    return Limits(
+        min_tasks=stage.min_tasks,
+        max_tasks=stage.max_tasks,
+        lane_max=MAX_CONCURRENCY,
+        reserved={},
+        warm=stage.warm_consumers,
+        warm_peaks=stage.warm_peaks,
+    )
 
 
 def _surge(templates: Templates, peak: Peak, limits: Limits) -> list[Line]:

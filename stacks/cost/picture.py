@@ -22,7 +22,7 @@ body{padding:0 1rem}h1{font-size:1.6rem}h2{font-size:1.1rem;margin:2rem 0 .3rem}
 .usd{float:right;font-variant-numeric:tabular-nums}
 svg{width:100%;height:2.2rem;display:block;border-radius:.3rem}
 table{border-collapse:collapse;width:100%;font-size:.9rem}td{padding:.15rem .5rem .15rem 0;vertical-align:top}
-td:nth-child(2){text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}td:last-child{color:#7a6f68}
+td:first-child{white-space:nowrap}td:nth-child(2){text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}td:last-child{color:#7a6f68}
 i{display:inline-block;width:.8rem;height:.8rem;border-radius:.2rem;margin-right:.4rem}footer{color:#7a6f68;margin-top:2rem}
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -49,13 +50,17 @@ class Bill:
 
     def drivers(self) -> list[Line]:
         """The drivers, the dearest first, each once."""
-        names = list(dict.fromkeys(line.driver for line in self.lines))
-        grouped = {name: [line for line in self.lines if line.driver == name] for name in names}
-        whole = [
-            Line(name, sum(one.usd for one in lines), "; ".join(dict.fromkeys(one.why for one in lines)))
-            for name, lines in grouped.items()
-        ]
-        return sorted((line for line in whole if line.usd), key=lambda line: -line.usd)
+        lines = [line for line in self.lines if line.usd]
+        names = list(dict.fromkeys(line.driver for line in lines))
+        grouped = {name: [line for line in lines if line.driver == name] for name in names}
+        whole = [Line(name, sum(one.usd for one in lines), _whys(lines)) for name, lines in grouped.items()]
+        return sorted(whole, key=lambda line: -line.usd)
+
+
+def _whys(lines: list[Line]) -> str:
+    """Each reason once, with how often it counts."""
+    counted = Counter(line.why for line in lines)
+    return "; ".join(f"{times} x {why}" if times > 1 else why for why, times in counted.items())
 
 
 @cache

@@ -33,15 +33,19 @@ def _hourly(driver: str, usd_hour: float, count: float, what: str) -> Line:
 
 def _monthly(driver: str, name: str, what: str) -> Callable[[Templates, Properties], list[Line]]:
     def count(_templates: Templates, _properties: Properties) -> list[Line]:
-        return [Line(driver, price(name), f"{what} at ${price(name):g} a month each")]
+        return [Line(driver, price(name), f"{what} at ${price(name):g} a month")]
 
     return count
 
 
 def _nat(_templates: Templates, _properties: Properties) -> list[Line]:
     return [
-        Line("NAT gateways", price("nat_hour") * HOURS_A_MONTH, f"each ${price('nat_hour'):g}/h"),
-        Line("NAT gateways", price("public_ipv4_hour") * HOURS_A_MONTH, "and its public address"),
+        Line("NAT gateways", price("nat_hour") * HOURS_A_MONTH, f"gateway at ${price('nat_hour'):g}/h"),
+        Line(
+            "NAT gateways",
+            price("public_ipv4_hour") * HOURS_A_MONTH,
+            f"public address at ${price('public_ipv4_hour'):g}/h",
+        ),
     ]
 
 
@@ -56,7 +60,7 @@ def _instance(templates: Templates, _properties: Properties) -> list[Line]:
         float(cluster["ServerlessV2ScalingConfiguration"]["MinCapacity"])
         for cluster in templates.of("AWS::RDS::DBCluster").values()
     )
-    return [_hourly("Aurora", price("aurora_acu_hour") * least, 1, f"instances of {least:g} ACU at rest")]
+    return [_hourly("Aurora", price("aurora_acu_hour") * least, 1, f"instance of {least:g} ACU at rest")]
 
 
 def _cache_group(_templates: Templates, properties: Properties) -> list[Line]:
@@ -68,7 +72,7 @@ def _cache_group(_templates: Templates, properties: Properties) -> list[Line]:
 
 def _alarm(_templates: Templates, properties: Properties) -> list[Line]:
     metrics = max(1, sum("MetricStat" in one for one in properties.get("Metrics", ())))
-    return [Line("CloudWatch alarms", price("alarm_month") * metrics, f"${price('alarm_month'):g} per metric watched")]
+    return [Line("CloudWatch alarms", price("alarm_month") * metrics, f"alarm at ${price('alarm_month'):g} per metric")]
 
 
 def _firewall(_templates: Templates, properties: Properties) -> list[Line]:
@@ -83,11 +87,11 @@ _RULES: Final[Mapping[str, Callable[[Any, Properties], list[Line]]]] = {
     "AWS::RDS::DBInstance": _instance,
     "AWS::ElastiCache::ReplicationGroup": _cache_group,
     "AWS::CloudWatch::Alarm": _alarm,
-    "AWS::CloudWatch::CompositeAlarm": _monthly("CloudWatch alarms", "composite_alarm_month", "composite alarms"),
-    "AWS::CloudWatch::Dashboard": _monthly("CloudWatch dashboards", "dashboard_month", "dashboards"),
-    "AWS::KMS::Key": _monthly("Keys and secrets", "kms_key_month", "keys"),
-    "AWS::SecretsManager::Secret": _monthly("Keys and secrets", "secret_month", "secrets"),
-    "AWS::Route53::HealthCheck": _monthly("Health checks", "health_check_month", "health checks"),
+    "AWS::CloudWatch::CompositeAlarm": _monthly("CloudWatch alarms", "composite_alarm_month", "composite alarm"),
+    "AWS::CloudWatch::Dashboard": _monthly("CloudWatch dashboards", "dashboard_month", "dashboard"),
+    "AWS::KMS::Key": _monthly("Keys and secrets", "kms_key_month", "key"),
+    "AWS::SecretsManager::Secret": _monthly("Keys and secrets", "secret_month", "secret"),
+    "AWS::Route53::HealthCheck": _monthly("Health checks", "health_check_month", "health check"),
     "AWS::WAFv2::WebACL": _firewall,
     "AWS::ElasticLoadBalancingV2::LoadBalancer": lambda _templates, _properties: [
         _hourly("Load balancer", price("alb_hour"), 1, "balancer")
