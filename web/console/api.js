@@ -16,15 +16,25 @@ export class ApiError extends Error {
 export class Api {
   #tokens = new Map();
   #pasted = null;
+  #session;
 
-  /** @param {{websocket_url: string, token_url: string|null}} config */
-  constructor(config) {
+  /**
+   * @param {{websocket_url: string, token_url: string|null}} config
+   * @param {import("./oidc.js").SignIn|null} session who is signed in, where people sign in
+   */
+  constructor(config, session = null) {
     this.config = config;
+    this.#session = session;
   }
 
   /** Whether this system makes tokens for anybody, as a developer's machine does. */
   get issuing() {
     return Boolean(this.config.token_url);
+  }
+
+  /** Whether somebody is signed in, as themselves alone. */
+  get personal() {
+    return this.#session !== null;
   }
 
   /** Use a token of the person's own. */
@@ -34,6 +44,7 @@ export class Api {
 
   /** A token that still lives: for the planner who sends (no subject given) or for a person's phone. */
   async token(subject = null) {
+    if (this.#session) return this.#own(subject);
     if (!this.issuing) return this.#pasted;
     const key = subject ?? "console";
     const known = this.#tokens.get(key);
@@ -51,6 +62,13 @@ export class Api {
     return token;
   }
 
+  /** Nobody has another person's token, so nobody opens another person's phone. */
+  async #own(subject) {
+    const token = await this.#session.token();
+    if (subject && subject !== this.#session.subject) throw new Error(`only ${subject} can open that phone`);
+    return token;
+  }
+
   async #ask(method, path, body, headers = {}) {
     const answer = await fetch(path, {
       method,
@@ -64,6 +82,10 @@ export class Api {
     const text = await answer.text();
     if (!answer.ok) throw new ApiError(parsed(text), answer.status);
     return parsed(text);
+  }
+
+  person(id) {
+    return this.#ask("GET", `/v1/users/${encodeURIComponent(id)}`);
   }
 
   weddings() {

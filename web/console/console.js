@@ -1,8 +1,10 @@
 /** The console: puts the wall of phones, the form and the list of what was sent together. */
 
+import { admitted, Account } from "./account.js";
 import { Api } from "./api.js";
 import { Composer } from "./composer.js";
 import { element, humane } from "./dom.js";
+import { SignIn } from "./oidc.js";
 import { Phone } from "./phone.js";
 import { Sent } from "./sent.js";
 
@@ -33,25 +35,62 @@ const attempt = (work) => async (...given) => {
 async function start() {
   const answer = await fetch("config.json");
   if (!answer.ok) throw new Error(`No configuration: the server answered ${answer.status}`);
-  const api = new Api(await answer.json());
-  if (!api.issuing) await signIn(api);
+  const config = await answer.json();
+  tabs();
+  const session = config.sign_in ? new SignIn(config.sign_in) : null;
+  if (session) await admitted(session);
+  const api = new Api(config, session);
+  if (!session && !api.issuing) await signIn(api);
   const sent = new Sent(at("broadcasts"), at("nothing-sent"), api);
   const composer = new Composer(at("composer"), api, {
     context: () => ({ wedding: at("wedding").value || null, phones: [...phones.keys()] }),
     sent: (broadcast) => sent.add(broadcast),
   });
   const wall = new Wall(api, () => composer.refresh());
-  wall.restore();
-  tabs();
-  finder(api, wall);
-  at("one-of-each").addEventListener("click", attempt(() => wall.oneOfEach(at("wedding").value)));
+  if (session) await own(session, api, wall);
+  else everybody(api, wall);
   at("wedding").addEventListener("change", attempt(() => {
     localStorage.setItem("carillon:console:wedding", at("wedding").value);
     composer.refresh();
   }));
-  await weddings(api);
+  try {
+    await weddings(api);
+  } catch (error) {
+    if (!session || error.status !== 403) throw error;
+    listening();
+    return;
+  }
   composer.refresh();
   await sent.restore();
+}
+
+/** Whoever may neither send nor look has their phone, and is told so. */
+function listening() {
+  document.body.classList.add("listening");
+  at("own-only").textContent = "You may listen here. To send, ask for the right broadcast:write; then sign in again.";
+}
+
+/** Where tokens are made for anybody, anybody's phone opens. */
+function everybody(api, wall) {
+  wall.restore();
+  finder(api, wall);
+  at("one-of-each").addEventListener("click", attempt(() => wall.oneOfEach(at("wedding").value)));
+}
+
+/** Where people sign in, there is one phone: their own. */
+async function own(session, api, wall) {
+  at("phones-title").textContent = "Your phone";
+  at("to-phones").textContent = "Only me";
+  at("picker").hidden = true;
+  at("own-only").hidden = false;
+  const account = new Account(session, api, {
+    leaving: () => {
+      for (const phone of phones.values()) phone.close();
+    },
+  });
+  const person = await account.person();
+  if (person) wall.open(person);
+  else wall.absent(session);
 }
 
 /** Without a development issuer a person brings a token; only for as long as the tab lives. */
@@ -113,6 +152,13 @@ class Wall {
     this.#settle();
   }
 
+  /** Whoever is not in the directory has no phone. */
+  absent(session) {
+    at("own-only").hidden = true;
+    at("no-phones-title").textContent = "You have no phone here.";
+    at("no-phones-text").textContent = `The directory knows nobody with the id ${session.subject}; ask whoever keeps it.`;
+  }
+
   async oneOfEach(wedding) {
     const found = await Promise.all(ROLES.map((role) => this.#api.team(wedding, role, 1)));
     for (const [member] of found) {
@@ -121,6 +167,7 @@ class Wall {
   }
 
   #keep() {
+    if (this.#api.personal) return; // one's own phone opens by itself
     localStorage.setItem(KEPT, JSON.stringify([...phones.values()].map((phone) => phone.person)));
   }
 
