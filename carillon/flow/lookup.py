@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 def indexed(user_ids: Sequence[str], ports: Ports) -> list[Connection]:
     """The sockets in the index, before the record step; from the writer when the index was wiped or is away."""
+    ports.metrics.count(Metric.INDEX_LOOKUP, 1 if user_ids else 0)
     found = ports.index.lookup(user_ids)
     if found is None:
         ports.metrics.count(Metric.INDEX_MISS)
         return ports.connections.active(user_ids)
-    ports.metrics.count(Metric.INDEX_HIT, 1 if user_ids else 0)
     return found
 
 
