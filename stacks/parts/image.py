@@ -13,8 +13,6 @@ from stacks.parts.bundle import ROOT
 if TYPE_CHECKING:
     from stacks.stage import Stage
 
-SHIPPED: Final = ("Dockerfile", "requirements-layer.txt", "requirements-service.txt", "api", "carillon")
-"""What the image is built from, and what its hash depends on."""
 USER: Final = "65532:65532"
 """Nobody's, by number: ECS cannot tell whether a name is root's."""
 COMMAND: Final = ("python", "-m", "api", "--host", "0.0.0.0")  # noqa: S104 - in its own network namespace
@@ -26,10 +24,9 @@ def image(stage: Stage) -> ecs.ContainerImage:
     """The stage's own image where it names one; else it is built, for the stage's architecture."""
     if stage.image:
         return ecs.ContainerImage.from_registry(stage.image)
-    shipped = [pattern for name in SHIPPED for pattern in (f"!{name}", f"!{name}/**")]
+    # What is sent is named in .dockerignore.
     return ecs.ContainerImage.from_asset(
         str(ROOT),
-        exclude=["*", *shipped, "**/__pycache__"],
         ignore_mode=cdk.IgnoreMode.DOCKER,
         platform=assets.Platform.LINUX_ARM64 if stage.architecture == "arm64" else assets.Platform.LINUX_AMD64,
     )

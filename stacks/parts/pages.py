@@ -174,7 +174,7 @@ class Pages(Construct):
                 role=role.without_policy_updates(),
                 log_group=log,
             )
-            made.node.add_dependency(role)
+            made.node.add_dependency(role.node.find_child("DefaultPolicy"))
 
         put("Code", CODE_CONTROL, exclude=list(STILL))
         put("Still", STILL_CONTROL, exclude=["*"], include=list(STILL))
