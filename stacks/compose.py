@@ -14,6 +14,7 @@ from stacks.identity import IdentityStack
 from stacks.network import NetworkStack
 from stacks.queues import QueuesStack
 from stacks.realtime import RealtimeStack
+from stacks.region import RegionStack
 from stacks.service import ServiceStack
 from stacks.watch import WatchStack
 
@@ -40,23 +41,72 @@ class RegionStacks:
 
 def compose(app: cdk.App, stage: Stage) -> dict[str, RegionStacks]:
     """Make all stacks of `stage`; answers them by Region, the writer's first."""
-    made = {region: _region(app, stage, region) for region in stage.regions}
+    grounds = [_ground(app, stage, region) for region in stage.working]
+    if len(grounds) == 2:
+        _join(app, stage, *grounds)
+    first = _region(app, stage, grounds[0], writer=None)
+    made = {stage.primary: first}
+    for ground in grounds[1:]:
+        second = _region(app, stage, ground, writer=first)
+        made[second.network.region] = second
+        # After the first one's new code the `post` migrations run, and no old code may then run anywhere.
+        first.service.add_stack_dependency(second.service)
     cdk.Tags.of(app).add("carillon:stage", stage.name)
     return made
 
 
-def _region(app: Construct, stage: Stage, region: str) -> RegionStacks:
-    suffix = "" if region == stage.primary else f"-{region}"
+@dataclass
+class _Ground:
+    """What a Region's other stacks stand on; `link` joins it to the other Region, where there are two."""
+
+    network: NetworkStack
+    queues: QueuesStack
+    link: RegionStack | None = None
+
+
+def _name(stage: Stage, region: str, room: str) -> str:
+    """The first Region's stacks are named as if there were no other."""
+    suffix = "" if region == stage.regions[0] else f"-{region}"
+    return f"carillon-{stage.name}{suffix}-{room}"
+
+
+def _ground(app: Construct, stage: Stage, region: str) -> _Ground:
+    env = cdk.Environment(region=region)
+    return _Ground(
+        NetworkStack(app, _name(stage, region, "network"), env=env, stage=stage),
+        QueuesStack(app, _name(stage, region, "queues"), env=env, stage=stage),
+    )
+
+
+def _join(app: Construct, stage: Stage, first: _Ground, second: _Ground) -> None:
+    for here, there in ((first, second), (second, first)):
+        here.queues.join(there.queues, home=stage.primary)
+        region = here.network.region
+        here.link = RegionStack(
+            app,
+            _name(stage, region, "region"),
+            env=cdk.Environment(region=region),
+            stage=stage,
+            network=here.network,
+            peer=there.network,
+            first=first.link,
+        )
+
+
+def _region(app: Construct, stage: Stage, ground: _Ground, *, writer: RegionStacks | None) -> RegionStacks:
+    """One Region's stacks; `writer` are the other one's, when that has the database's writer."""
+    network, queues = ground.network, ground.queues
+    env = cdk.Environment(region=network.region)
 
     def named(room: str) -> str:
-        return f"carillon-{stage.name}{suffix}-{room}"
+        return _name(stage, network.region, room)
 
-    env = cdk.Environment(region=region)
-    network = NetworkStack(app, named("network"), env=env, stage=stage)
-    queues = QueuesStack(app, named("queues"), env=env, stage=stage)
     edge = EdgeStack(app, named("edge"), env=env, stage=stage, network=network)
-    identity = IdentityStack(app, named("identity"), env=env, stage=stage, edge=edge)
-    data = DataStack(app, named("data"), env=env, stage=stage, network=network)
+    # One pool of users: a token counts in both Regions.
+    identity = writer.identity if writer else IdentityStack(app, named("identity"), env=env, stage=stage, edge=edge)
+    data = DataStack(app, named("data"), env=env, stage=stage, network=network, writer=writer.data if writer else None)
+    if writer:
+        data.add_stack_dependency(writer.data)
     realtime = RealtimeStack(
         app, named("realtime"), env=env, stage=stage, network=network, data=data, queues=queues, identity=identity
     )
@@ -72,6 +122,9 @@ def _region(app: Construct, stage: Stage, region: str) -> RegionStacks:
         realtime=realtime,
         edge=edge,
     )
+    if ground.link is not None:
+        # Tasks that cannot reach the writer are not healthy, and their deployment would be taken back.
+        service.add_stack_dependency(ground.link)
     capacity = CapacityStack(
         app, named("capacity"), env=env, stage=stage, network=network, data=data, realtime=realtime, service=service
     )

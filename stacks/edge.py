@@ -88,13 +88,13 @@ class EdgeStack(cdk.Stack):
 
     def _connect(self) -> list[str]:
         """Whom the console talks to: the WebSocket, whose API is made after this stack, and whoever signs people in."""
-        socket = origin(self._stage.websocket_url) or [f"wss://*.execute-api.{self.region}.amazonaws.com"]
+        socket = origin(self._stage.websocket_url or self._stage.socket_url) or [
+            f"wss://*.execute-api.{self.region}.amazonaws.com"
+        ]
         return [*socket, *sign_in_origins(self._stage, self).split()]
 
     def _domain(self) -> str:
-        """This Region's: a name can belong to one distribution, so a second Region's is below it."""
-        stage = self._stage
-        return stage.domain if not stage.domain or self.region == stage.primary else f"{self.region}.{stage.domain}"
+        return self._stage.region_domain(self.region)
 
     def _distribution(self, pages: Pages) -> cloudfront.Distribution:
         far = self._global_stack()
@@ -134,6 +134,8 @@ class EdgeStack(cdk.Stack):
             far,
             "Certificate",
             domain_name=domain,
+            # A second Region takes the first one's name over when that is lost.
+            subject_alternative_names=None if domain == self._stage.domain else [self._stage.domain],
             validation=acm.CertificateValidation.from_dns(self._zone(far, "CertificateZone")),
         )
         return {

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from stacks.stage import Stage
 
 ZONES: Final = 3
-RANGE: Final = "10.0.0.0/16"
 DATABASE_PORT: Final = 5432
 CACHE_PORT: Final = 6379
 HTTP: Final = 80
@@ -79,7 +78,7 @@ class NetworkStack(cdk.Stack):
             self,
             "Vpc",
             availability_zones=[cdk.Fn.select(index, cdk.Fn.get_azs()) for index in range(ZONES)],
-            ip_addresses=ec2.IpAddresses.cidr(RANGE),
+            ip_addresses=ec2.IpAddresses.cidr(address_range(stage, self.region)),
             nat_gateways=0 if self._dual_stack else stage.nat_gateways,
             # Nothing is in the default group; emptying it would take a function of CDK's own in every VPC.
             restrict_default_security_group=False,
@@ -118,6 +117,9 @@ class NetworkStack(cdk.Stack):
         self._allow("Balancer", "Clients", API_PORT, "Requests and health checks of the API")
         self._allow("Database", "Database", DATABASE_PORT, "The proxy asks PostgreSQL")
         self._allow("Rotation", "Database", DATABASE_PORT, "A new password is set and tried")
+        for region in stage.regions:
+            if region != self.region:
+                self._neighbour(address_range(stage, region))
         self._out("Clients", HTTPS, "AWS services, @connections, keys of the issuer")
         self._out("Rotation", HTTPS, "Secrets Manager")
         for port in sorted({port for url in (stage.database_url, stage.valkey_url) for port in _port(url)}):
@@ -128,6 +130,12 @@ class NetworkStack(cdk.Stack):
             ec2.Port.tcp(HTTP),
             "CloudFront",
         )
+
+    def _neighbour(self, addresses: str) -> None:
+        """The other Region reads and writes here, or we there: the writer may be in either."""
+        peer, port = ec2.Peer.ipv4(addresses), ec2.Port.tcp(DATABASE_PORT)
+        self._groups["Clients"].add_egress_rule(peer, port, "The writer, while it is in the other Region")
+        self._groups["Database"].add_ingress_rule(peer, port, "The product in the other Region")
 
     def _out(self, name: str, port: int, why: str) -> None:
         self._groups[name].add_egress_rule(ec2.Peer.any_ipv4(), ec2.Port.tcp(port), why)
@@ -147,6 +155,11 @@ class NetworkStack(cdk.Stack):
                 security_groups=[self._groups["Endpoints"]],
                 open=False,
             )
+
+
+def address_range(stage: Stage, region: str) -> str:
+    """A Region's addresses: no two Regions share any, so that they can be joined."""
+    return f"10.{stage.regions.index(region)}.0.0/16"
 
 
 def _subnets(name: str, kind: ec2.SubnetType, bits: int) -> ec2.SubnetConfiguration:

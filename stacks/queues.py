@@ -58,6 +58,8 @@ class QueuesStack(cdk.Stack):
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
         self.lanes: Mapping[Lane, LaneQueues] = {lane: self._lane(lane) for lane in Lane}
+        self._peer: QueuesStack | None = None
+        self._home = self.region
 
     def _lane(self, lane: Lane) -> LaneQueues:
         name = lane.word.capitalize()
@@ -97,24 +99,42 @@ class QueuesStack(cdk.Stack):
             **options,
         )
 
+    def join(self, peer: QueuesStack, *, home: str) -> None:
+        """Know the other Region's lanes, before any door is told: `home` is the Region where broadcasts begin."""
+        self._peer, self._home = peer, home
+
     def settings(self) -> dict[str, str]:
         """What a door is told about the lanes."""
         dead = {lane.word: queues.dead_letters.queue_url for lane, queues in self.lanes.items()}
-        values: dict[str, str] = {
-            "queue_urls": LaneUrls.of({lane.word: queues.queue.queue_url for lane, queues in self.lanes.items()}),
-            "dead_letter_urls": LaneUrls.of(dead),
-        }
+        values: dict[str, str] = {"queue_urls": self._urls(), "dead_letter_urls": LaneUrls.of(dead)}
+        if self._peer is not None:
+            values |= {
+                "peer_region": self._peer.region,
+                "peer_queue_urls": self._peer._urls(),  # noqa: SLF001 - of its own kind
+                "home_region": self._home,
+            }
         if self._endpoint:
             values["queue_endpoint"] = self._endpoint
         return environment(StoreSettings, **values)
 
+    def _urls(self) -> LaneUrls:
+        return LaneUrls.of({lane.word: queues.queue.queue_url for lane, queues in self.lanes.items()})
+
     def grant_send(self, grantee: iam.IGrantable) -> None:
-        """Let it put broadcasts into every lane."""
-        self._grant(grantee, [queues.queue for queues in self.lanes.values()], "sqs:SendMessage")
+        """Let it put broadcasts into every lane, of either Region."""
+        for stack in (self, self._peer):
+            if stack is not None:
+                queues = [lane.queue for lane in stack.lanes.values()]
+                stack._grant(grantee, queues, "sqs:SendMessage")  # noqa: SLF001 - of its own kind
 
     def grant_consume(self, lane: Lane, grantee: iam.IGrantable) -> None:
-        """Let it work a lane off: take, delete and hold its messages, follow them up, bury its poison."""
+        """Let it work a lane off: take, delete and hold its messages, follow them up, bury its poison.
+
+        Where there are two Regions, also hand people over to the same lane of the other one.
+        """
         queues = self.lanes[lane]
+        if self._peer is not None:
+            self._peer._grant(grantee, [self._peer.lanes[lane].queue], "sqs:SendMessage")  # noqa: SLF001 - same
         self._grant(grantee, [queues.queue], *_TAKE, "sqs:SendMessage")
         self._grant(grantee, [queues.dead_letters], "sqs:SendMessage")
 

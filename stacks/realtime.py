@@ -11,6 +11,7 @@ from carillon.model import Lane
 from stacks.parts.consumer import LaneConsumer, feed
 from stacks.parts.function import ProductFunction
 from stacks.parts.rollout import Rollout
+from stacks.parts.socket_domain import SocketDomain
 from stacks.parts.websocket import WebSocket
 from stacks.queues import DEAD_LETTER_S
 
@@ -67,7 +68,9 @@ class RealtimeStack(cdk.Stack):
         self._stage, self._network = stage, network
         self._socket = WebSocket(self, "Sockets", stage=stage)
         self.api, self.web_stage = self._socket.api, self._socket.web_stage
-        self.websocket_url = stage.websocket_url or self.web_stage.url
+        self.websocket_url = stage.websocket_url or stage.socket_url or self.web_stage.url
+        if stage.socket_domain:
+            SocketDomain(self, "SocketDomain", stage=stage, web_stage=self.web_stage)
         self.callback_endpoint = stage.callback_endpoint or self.web_stage.callback_url
         stores = {**data.settings(), **queues.settings(), **self.settings()}
         self.functions: Mapping[str, ProductFunction] = self._functions(stores, {**stores, **identity.settings()})

@@ -53,6 +53,10 @@ class Stage:
     regions: tuple[str, ...] = option(
         "AWS Regions, comma separated: the first holds the writer, a second one stands by it.", default=("us-east-1",)
     )
+    alone: str = option(
+        "The Region that carries on by itself after the other one was lost (docs/runbooks/region-failover.md).",
+        default="",
+    )
     architecture: str = option("Of the functions and tasks.", default="arm64", choices=("arm64", "x86_64"))
 
     egress: str = option(
@@ -151,7 +155,26 @@ class Stage:
     @property
     def primary(self) -> str:
         """The Region with the database's writer."""
-        return self.regions[0]
+        return self.alone or self.regions[0]
+
+    @property
+    def working(self) -> tuple[str, ...]:
+        """The Regions that are there, the writer's first. Stacks of the others are left as they are."""
+        return (self.alone,) if self.alone else self.regions
+
+    def region_domain(self, region: str) -> str:
+        """The domain of a Region's console and API: a name leads to one distribution, so the second's is below it."""
+        return self.domain if not self.domain or region == self.regions[0] else f"{region}.{self.domain}"
+
+    @property
+    def socket_domain(self) -> str:
+        """Where clients of both Regions connect; empty where each Region's own address will do."""
+        return f"socket.{self.domain}" if self.domain and len(self.regions) == 2 else ""
+
+    @property
+    def socket_url(self) -> str:
+        """The same as an address; empty likewise."""
+        return f"wss://{self.socket_domain}" if self.socket_domain else ""
 
 
 def _check_numbers(stage: Stage) -> None:
@@ -170,6 +193,8 @@ def _check_numbers(stage: Stage) -> None:
 def _check_together(stage: Stage) -> None:
     if not 1 <= len(stage.regions) <= 2 or len(set(stage.regions)) != len(stage.regions):
         raise ConfigError(f"regions={','.join(stage.regions)}: one Region, or two different ones")
+    if stage.alone and (len(stage.regions) != 2 or stage.alone not in stage.regions):
+        raise ConfigError(f"alone={stage.alone}: one of two regions, which are {','.join(stage.regions)}")
     for first, second in (
         ("min_tasks", "max_tasks"),
         ("readers", "max_readers"),

@@ -64,12 +64,18 @@ def token(
     return f"{host}/?{query}&X-Amz-Signature={hmac.digest(key, text.encode(), 'sha256').hex()}"
 
 
+def _region_of(host: str) -> str:
+    """The Region in the name of a cluster or proxy of RDS (`name.id.us-east-1.rds.amazonaws.com`); empty elsewhere."""
+    name, _, _ = host.partition(".rds.amazonaws.com")
+    return name.rpartition(".")[2] if name != host else ""
+
+
 class DatabaseLogin:
     """Gives what each new connection to PostgreSQL needs beside its URL: a fresh token, and whom to trust.
 
     Args:
         url: libpq URL with user and host, and without a password.
-        region: AWS Region of the database.
+        region: AWS Region of the database, where its host does not tell: the writer may be in another Region.
         credentials: asked for each connection.
         clock: epoch seconds.
 
@@ -83,7 +89,7 @@ class DatabaseLogin:
             raise ConfigError("CARILLON_DATABASE_URL names no user and host: a token is signed for both")
         self._host = f"{parts.hostname}:{parts.port or 5432}"
         self._user = parts.username
-        self._region, self._credentials, self._clock = region, credentials, clock
+        self._region, self._credentials, self._clock = _region_of(parts.hostname) or region, credentials, clock
         # A URL that says itself whom it trusts, or that it trusts nobody in particular, is left alone.
         self._trust = {} if "sslrootcert" in parts.query else {"sslrootcert": AMAZON}
 

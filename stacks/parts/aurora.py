@@ -13,6 +13,7 @@ from constructs import Construct
 from carillon.names import DATABASE_NAME, DATABASE_OWNER
 from stacks.parts.acknowledge import acknowledge
 from stacks.parts.function import retention
+from stacks.parts.global_database import join, joined
 
 if TYPE_CHECKING:
     from aws_cdk import aws_kms as kms
@@ -42,23 +43,38 @@ class AuroraCluster(Construct):
         stage: how it is sized and kept.
         network: where it is.
         key: what storage, insights and the secret are encrypted with.
+        joins: the global database of another Region's cluster, whose data and log-ins this one then has.
 
     Attributes:
-        cluster: the cluster; `cluster.secret` is the owner's log-in.
+        cluster: the cluster; `cluster.secret` is the owner's log-in, unless it joins another Region's.
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, stage: Stage, network: NetworkStack, key: kms.IKey
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: Stage,
+        network: NetworkStack,
+        key: kms.IKey,
+        joins: str = "",
     ) -> None:
         super().__init__(scope, construct_id)
         self._stage = stage
-        self.cluster = self._cluster(network, key)
+        self.cluster = self._cluster(network, key, joins)
         self._log()
         self._scaling()
-        self._rotation(network)
+        if joins:
+            join(self.cluster, joins)
+        else:
+            self._rotation(network)
 
-    def _cluster(self, network: NetworkStack, key: kms.IKey) -> rds.DatabaseCluster:
+    def _cluster(self, network: NetworkStack, key: kms.IKey, joins: str) -> rds.DatabaseCluster:
         stage = self._stage
+        begins: dict[str, Any] = {
+            "credentials": rds.Credentials.from_generated_secret(DATABASE_OWNER, encryption_key=key),
+            "default_database_name": DATABASE_NAME,
+        }
         pauses = stage.database_min_acu == 0
         watched: dict[str, Any] = {
             "auto_minor_version_upgrade": False,
@@ -78,8 +94,7 @@ class AuroraCluster(Construct):
             vpc=network.vpc,
             vpc_subnets=network.isolated,
             security_groups=[network.database],
-            credentials=rds.Credentials.from_generated_secret(DATABASE_OWNER, encryption_key=key),
-            default_database_name=DATABASE_NAME,
+            **(joined(joins) if joins else begins),
             iam_authentication=True,
             storage_encrypted=True,
             storage_encryption_key=key,
@@ -98,11 +113,11 @@ class AuroraCluster(Construct):
             "Nobody outside the VPC reaches the port, and whoever is inside finds it by its name; another number "
             "protects nothing",
         )
-        if stage.retain:
+        if stage.retain and not joins:
             secret = cluster.node.find_child("Secret")
             assert isinstance(secret, rds.DatabaseSecret)
             secret.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
-        else:
+        if not stage.retain:
             acknowledge(cluster, "AwsSolutions-RDS10", "This stage may be destroyed with its data: retain=false")
         return cluster
 

@@ -145,3 +145,12 @@ def test_the_authorities_are_roots_and_valid(file: str) -> None:
     assert all(one["subject"] == one["issuer"] for one in found)
     ends = [ssl.cert_time_to_seconds(str(one["notAfter"])) for one in found]
     assert min(ends) > time.time() + 365 * 86_400
+
+
+def test_a_writer_in_another_region_is_signed_for_there(at: Callable[[datetime], None]) -> None:
+    at(MOMENTS[0])
+    login = DatabaseLogin(URL, region="us-east-1", credentials=lambda: LONG_LIVED, clock=MOMENTS[0].timestamp)
+    assert f"/{REGION}/rds-db/" in dict(parts(login()["password"])[1])["X-Amz-Credential"]
+    elsewhere = URL.replace("proxy-1.eu-west-1.rds.amazonaws.com", "database.internal")
+    named = DatabaseLogin(elsewhere, region="us-east-1", credentials=lambda: LONG_LIVED)
+    assert "/us-east-1/rds-db/" in dict(parts(named()["password"])[1])["X-Amz-Credential"]
