@@ -82,6 +82,7 @@ async function own(session, api, wall) {
   at("phones-title").textContent = "Your phone";
   at("to-phones").textContent = "Only me";
   at("picker").hidden = true;
+  document.body.classList.add("personal");
   at("own-only").hidden = false;
   const account = new Account(session, api, {
     leaving: () => {
@@ -155,6 +156,7 @@ class Wall {
   /** Whoever is not in the directory has no phone. */
   absent(session) {
     at("own-only").hidden = true;
+    at("to-phones").remove();
     at("no-phones-title").textContent = "You have no phone here.";
     at("no-phones-text").textContent = `The directory knows nobody with the id ${session.subject}; ask whoever keeps it.`;
   }
