@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from carillon.cli import (
+    deploy_check,
     docs,
     importing,
     listening,
@@ -24,7 +25,7 @@ from carillon.cli.place import find
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS: Final = (importing, listening, sending, listing, verifying, tokens, docs)
+_COMMANDS: Final = (importing, listening, sending, listing, verifying, tokens, docs, deploy_check)
 _EPILOG: Final = (
     "exit codes: 0 fine, 1 found something (a loss, a bad row), 2 usage, 3 refused by the system, 4 unavailable. "
     "The system is looked for at --api, CARILLON_API_URL, the running local system's run.json, "

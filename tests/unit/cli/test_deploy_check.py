@@ -1,0 +1,202 @@
+"""When a deployment is refused, what is said, and what the exit code means; CloudWatch is moto's."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from carillon.adapters.cloudwatch import EmfMetrics
+from carillon.cli import deploy_check, main
+from carillon.names import DIMENSION_SERVICE, METRIC_UNITS, NAMESPACE, SERVICE, Metric
+from stacks.stage import STAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).resolve().parents[3]
+REGION = "us-east-1"
+TUESDAY = datetime(2027, 6, 8, 18, tzinfo=UTC)
+SATURDAY = datetime(2027, 6, 5, 18, tzinfo=UTC)
+WORDS = ["--stage", "prod", "--region", REGION, "--time-zone", "America/New_York", "--threshold", "20"]
+
+
+@pytest.fixture
+def cloudwatch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_given: 0)
+    monkeypatch.setattr(deploy_check, "_now", lambda: TUESDAY)
+    with mock_aws():
+        yield boto3.client("cloudwatch", region_name=REGION)
+
+
+@pytest.fixture
+def count(cloudwatch: Any) -> Callable[[int, timedelta], None]:
+    """The planner counted so many weddings, so long ago."""
+
+    def put(weddings: int, ago: timedelta) -> None:
+        point = {
+            "MetricName": Metric.WEDDINGS_TODAY.value,
+            "Dimensions": [{"Name": DIMENSION_SERVICE, "Value": SERVICE}],
+            "Timestamp": TUESDAY - ago,
+            "Value": weddings,
+            "Unit": METRIC_UNITS[Metric.WEDDINGS_TODAY],
+        }
+        cloudwatch.put_metric_data(Namespace=NAMESPACE, MetricData=[point])
+
+    return put
+
+
+def check(*more: str) -> int:
+    return main(["deploy-check", *WORDS, *more])
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, code: str) -> list[str]:
+    """CloudWatch answers every call with an error; returns what was asked."""
+    asked: list[str] = []
+
+    def refuse(model: Any, **_named: Any) -> tuple[Any, dict[str, Any]]:
+        asked.append(model.name)
+        status = 403 if code == "AccessDenied" else 400
+        error = {"Code": code, "Message": "not now"}
+        answer = {"Error": error, "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": {}}}
+        http = type("Http", (), {"status_code": status, "headers": {}, "content": b""})()
+        return http, answer
+
+    original = boto3.client
+
+    def client(*given: Any, **named: Any) -> Any:
+        made = original(*given, **named)
+        made.meta.events.register("before-call.cloudwatch.GetMetricData", refuse)
+        return made
+
+    monkeypatch.setattr("carillon.adapters.weddings_metric.boto3.client", client)
+    return asked
+
+
+def test_an_ordinary_day_may_be_deployed(count: Callable[[int, timedelta], None]) -> None:
+    count(20, timedelta(hours=1))
+    assert check() == 0
+
+
+def test_a_day_with_many_weddings_is_refused_by_its_most(
+    count: Callable[[int, timedelta], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Some were canceled since: the morning's number counts."""
+    count(21, timedelta(hours=9))
+    count(3, timedelta(minutes=10))
+    assert check() == 3
+    said = capsys.readouterr().err
+    assert "deploy.frozen: there are 21 weddings today in America/New_York, more than 20" in said
+    assert "FORCE=1" in said
+
+
+def test_yesterdays_weddings_are_over(count: Callable[[int, timedelta], None]) -> None:
+    """14:00 in New York: fifteen hours ago was yesterday."""
+    count(500, timedelta(hours=15))
+    assert check() == 0
+
+
+def test_saturday_is_refused_without_asking_anybody(
+    cloudwatch: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(deploy_check, "_now", lambda: SATURDAY)
+    asked = failing(monkeypatch, "AccessDenied")
+    assert check() == 3
+    assert asked == []
+    assert "it is Saturday in America/New_York" in capsys.readouterr().err
+
+
+def test_a_first_deployment_is_allowed_and_says_so(cloudwatch: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check() == 0
+    assert "first deployment" in capsys.readouterr().err
+
+
+def test_a_day_without_weddings_is_no_first_deployment(
+    count: Callable[[int, timedelta], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    count(0, timedelta(minutes=10))
+    assert check() == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "ThrottlingException"])
+def test_when_nobody_knows_it_refuses_and_says_what_to_do(
+    cloudwatch: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], code: str
+) -> None:
+    failing(monkeypatch, code)
+    assert check() == 4
+    said = capsys.readouterr().err
+    assert "deploy.unknown" in said
+    assert code in said
+    assert "cloudwatch:GetMetricData" in said
+
+
+def test_without_credentials_it_refuses(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        "AWS_CONFIG_FILE": "/dev/null",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    monkeypatch.setattr(deploy_check, "_now", lambda: TUESDAY)
+    assert check() == 4
+    assert "credentials" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("why", ["Saturday", "weddings", "CloudWatch"])
+def test_force_overrides_and_says_what(
+    count: Callable[[int, timedelta], None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    why: str,
+) -> None:
+    count(99, timedelta(hours=1))
+    if why == "Saturday":
+        monkeypatch.setattr(deploy_check, "_now", lambda: SATURDAY)
+    if why == "CloudWatch":
+        failing(monkeypatch, "AccessDenied")
+    assert check("--force") == 0
+    said = capsys.readouterr().err
+    assert said.startswith("FORCE: prod is deployed although")
+    assert why in said
+
+
+def test_a_zone_that_is_none_is_a_usage_error(cloudwatch: Any) -> None:
+    assert check("--time-zone", "Europe/Nowhere") == 2
+
+
+def test_the_metric_is_found_where_the_planner_writes_it(
+    count: Callable[[int, timedelta], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The embedded format names namespace and dimensions; the check asks for those."""
+    metrics = EmfMetrics()
+    metrics.count(Metric.WEDDINGS_TODAY, 7)
+    metrics.flush()
+    line = capsys.readouterr().out
+    assert f'"Namespace":"{NAMESPACE}"' in line.replace(" ", "")
+    assert f'"Dimensions":[["{DIMENSION_SERVICE}"]]' in line.replace(" ", "")
+    assert f'"{DIMENSION_SERVICE}":"{SERVICE}"' in line.replace(" ", "")
+
+
+def test_the_stages_own_values_are_handed_over() -> None:
+    words = subprocess.run(
+        [sys.executable, "-m", "stacks.freeze", "-c", "stage=prod", "--require-approval", "never"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    prod = STAGES["prod"]
+    expected = ["--stage", "prod", "--region", prod.primary, "--time-zone", prod.time_zone]
+    assert words == [*expected, "--threshold", str(prod.freeze_weddings)]
