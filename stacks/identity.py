@@ -49,14 +49,24 @@ def sign_in_origins(stage: Stage, edge: cdk.Stack) -> str:
     if stage.issuer:
         issuer = urlsplit(stage.issuer)
         return f"{issuer.scheme}://{issuer.netloc} {stage.sign_in_origins}".strip()
-    return (
-        f"https://cognito-idp.{edge.region}.amazonaws.com "
-        f"https://{domain_prefix(stage, edge)}.auth.{edge.region}.amazoncognito.com"
+    pools = {edge.region: domain_prefix(stage, edge)}
+    # A second Region uses the first one's pool, and one of its own when the first is lost. Its pages are to be the same
+    # then, so they may ask the first one's stacks for nothing: any sign-in domain of that Region is allowed.
+    pools.setdefault(stage.regions[0], "*")
+    return " ".join(
+        f"https://cognito-idp.{region}.amazonaws.com https://{prefix}.auth.{region}.amazoncognito.com"
+        for region, prefix in pools.items()
     )
 
 
+def _other_consoles(stage: Stage, region: str) -> list[str]:
+    """Addresses of the other Region's console, where they can be told before it is there: on a domain of one's own."""
+    others = [other for other in stage.regions if other != region] if stage.domain else []
+    return [f"https://{stage.region_domain(other)}{CONSOLE_PATH}" for other in others]
+
+
 class IdentityStack(cdk.Stack):
-    """Sign-in of one Region.
+    """Sign-in of a stage: one for all its Regions.
 
     Attributes:
         user_pool: the pool, or None where the stage names an issuer of its own.
@@ -76,14 +86,15 @@ class IdentityStack(cdk.Stack):
             self.issuer, self.jwks_url, self.sign_in_client = stage.issuer, stage.jwks_url, stage.sign_in_client
             self._audience, self._subject, self._scope = stage.audience, stage.subject_claim, stage.scope_claim
             return
-        console_url = f"{edge.url}{CONSOLE_PATH}"
-        self.user_pool = self._pool(stage, console_url)
-        self.sign_in_client = self._console(self.user_pool, console_url).user_pool_client_id
+        consoles = [f"{edge.url}{CONSOLE_PATH}", *_other_consoles(stage, self.region)]
+        self.user_pool = self._pool(stage, consoles[0])
+        self.sign_in_client = self._console(self.user_pool, consoles).user_pool_client_id
         self._domain(self.user_pool, domain_prefix(stage, edge))
         self.issuer = self.user_pool.user_pool_provider_url
         self.jwks_url = f"{self.issuer}/.well-known/jwks.json"
         self.sign_in_scope = "openid"
         self._audience, self._subject, self._scope = self.sign_in_client, "username", "cognito:groups"
+        cdk.CfnOutput(self, "UserPoolId", value=self.user_pool.user_pool_id, description="Where people are invited")
 
     def settings(self) -> dict[str, str]:
         """Tell a door whose tokens to trust."""
@@ -138,7 +149,7 @@ class IdentityStack(cdk.Stack):
             )
         return pool
 
-    def _console(self, pool: cognito.UserPool, url: str) -> cognito.UserPoolClient:
+    def _console(self, pool: cognito.UserPool, urls: list[str]) -> cognito.UserPoolClient:
         return cognito.UserPoolClient(
             self,
             "Console",
@@ -149,8 +160,8 @@ class IdentityStack(cdk.Stack):
             o_auth=cognito.OAuthSettings(
                 flows=cognito.OAuthFlows(authorization_code_grant=True),
                 scopes=[cognito.OAuthScope.OPENID],
-                callback_urls=[url],
-                logout_urls=[url],
+                callback_urls=urls,
+                logout_urls=urls,
             ),
             supported_identity_providers=[cognito.UserPoolClientIdentityProvider.COGNITO],
             access_token_validity=ACCESS_TOKEN,

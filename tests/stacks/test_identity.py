@@ -19,6 +19,8 @@ ISSUER = {
     "subject_claim": "employee",
     "scope_claim": "roles",
 }
+DOMAIN = {"domain": "ring.example.org", "hosted_zone_id": "Z1", "hosted_zone_name": "example.org"}
+TWO_REGIONS = {"regions": "us-east-1,eu-west-1", **DOMAIN}
 POOL = "AWS::Cognito::UserPool"
 CLIENT = "AWS::Cognito::UserPoolClient"
 
@@ -129,3 +131,16 @@ def test_an_issuer_of_one_s_own_is_passed_on_whole() -> None:
     assert {**told, **expected} == told
     policies = str(resources(made["edge"], "AWS::CloudFront::ResponseHeadersPolicy"))
     assert "https://login.example https://tokens.example" in policies
+
+
+def test_both_regions_sign_people_in_with_one_pool() -> None:
+    made = templates("prod", **TWO_REGIONS)
+    assert not [name for name, template in made.items() if resources(template, POOL) and name != "identity"]
+    first, second = variables(made["service"]), variables(made["eu-west-1-service"])
+    (issuer,) = config.environment(config.TokenSettings, issuer="")
+    assert "cognito-idp" in str(first[issuer]) or "identity" in str(first[issuer])
+    assert first[issuer] == second[issuer]
+    consoles = only(made["identity"], CLIENT)["CallbackURLs"]
+    assert consoles == ["https://ring.example.org/console/", "https://eu-west-1.ring.example.org/console/"]
+    policy = str(resources(made["eu-west-1-edge"], "AWS::CloudFront::ResponseHeadersPolicy"))
+    assert "https://cognito-idp.us-east-1.amazonaws.com https://*.auth.us-east-1.amazoncognito.com" in policy
