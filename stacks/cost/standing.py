@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from carillon.model import Lane
+from carillon.names import METRICS
 from stacks.cost.prices import HOURS_A_MONTH, Line, price
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ def standing(templates: Templates) -> list[Line]:
         for properties in templates.of(kind).values()
         for line in count(templates, properties)
     ]
-    return lines + _proxy(templates) + _tasks(templates) + _warm(templates)
+    return lines + _proxy(templates) + _tasks(templates) + _warm(templates) + [_metrics()]
 
 
 def _hourly(driver: str, usd_hour: float, count: float, what: str) -> Line:
@@ -91,6 +93,11 @@ _RULES: Final[Mapping[str, Callable[[Any, Properties], list[Line]]]] = {
     "AWS::CloudWatch::Dashboard": _monthly("CloudWatch dashboards", "dashboard_month", "dashboard"),
     "AWS::KMS::Key": _monthly("Keys and secrets", "kms_key_month", "key"),
     "AWS::SecretsManager::Secret": _monthly("Keys and secrets", "secret_month", "secret"),
+    "AWS::RDS::DBProxyEndpoint": lambda _templates, properties: [
+        _hourly(
+            "RDS Proxy", price("interface_endpoint_hour"), len(properties["VpcSubnetIds"]), "zones of its readers' door"
+        )
+    ],
     "AWS::Route53::HealthCheck": _monthly("Health checks", "health_check_month", "health check"),
     "AWS::WAFv2::WebACL": _firewall,
     "AWS::ElasticLoadBalancingV2::LoadBalancer": lambda _templates, _properties: [
@@ -131,6 +138,13 @@ def task_hour(definition: Properties) -> float:
     return vcpu * price("fargate_vcpu_hour", kind) + gigabytes * price("fargate_gb_hour", kind)
 
 
+def _metrics() -> Line:
+    """Every name is charged once per set of dimensions."""
+    count = sum(len(Lane) if facts.by_lane else 1 for facts in METRICS.values())
+    usd = price("custom_metric_month")
+    return Line("Custom metrics", count * usd, f"{count} metrics at ${usd:g} a month, when all of them are written")
+
+
 def _warm(templates: Templates) -> list[Line]:
     """Provisioned concurrency at rest, by alias."""
     functions = templates.of("AWS::Lambda::Function")
@@ -144,3 +158,46 @@ def _warm(templates: Templates) -> list[Line]:
             usd = price("lambda_provisioned_gb_second", kind) * 3600 * function["MemorySize"] / 1024
             lines.append(_hourly("Warm functions", usd, kept, f"environments of {function['MemorySize']} MB"))
     return lines
+
+
+def priced() -> set[str]:
+    """The resource types that cost something while nothing happens."""
+    return {*_RULES, *_ELSEWHERE}
+
+
+_ELSEWHERE: Final = {"AWS::RDS::DBProxy", "AWS::ECS::Service", "AWS::ECS::TaskDefinition", "AWS::Lambda::Alias"}
+"""Types that `_proxy`, `_tasks` and `_warm` price."""
+_FREE: Final = {
+    "AWS::ApiGateway": "Account",
+    "AWS::ApiGatewayV2": "Api Integration IntegrationResponse Route RouteResponse Stage",
+    "AWS::ApplicationAutoScaling": "ScalableTarget ScalingPolicy",
+    "AWS::Budgets": "Budget",
+    "AWS::CDK": "Metadata",
+    "AWS::CloudFront": (
+        "CachePolicy Distribution Function OriginAccessControl OriginRequestPolicy ResponseHeadersPolicy VpcOrigin"
+    ),
+    "AWS::CodeDeploy": "Application DeploymentGroup",
+    "AWS::Cognito": "ManagedLoginBranding UserPool UserPoolClient UserPoolDomain UserPoolGroup",
+    "AWS::EC2": (
+        "EIP FlowLog InternetGateway Route RouteTable SecurityGroup SecurityGroupEgress SecurityGroupIngress "
+        "Subnet SubnetRouteTableAssociation VPC VPCGatewayAttachment"
+    ),
+    "AWS::ECS": "Cluster",
+    "AWS::ElastiCache": "SubnetGroup User UserGroup",
+    "AWS::ElasticLoadBalancingV2": "Listener ListenerRule TargetGroup",
+    "AWS::Events": "Rule",
+    "AWS::IAM": "ManagedPolicy Policy Role",
+    "AWS::Lambda": "EventInvokeConfig EventSourceMapping Function LayerVersion Permission Version",
+    "AWS::Logs": "LogGroup",
+    "AWS::RDS": "DBCluster DBClusterParameterGroup DBProxyTargetGroup DBSubnetGroup EventSubscription",
+    "AWS::S3": "Bucket BucketPolicy",
+    "AWS::SNS": "Subscription Topic TopicPolicy",
+    "AWS::SQS": "Queue QueuePolicy",
+    "AWS::Scheduler": "Schedule ScheduleGroup",
+    "AWS::SecretsManager": "ResourcePolicy RotationSchedule SecretTargetAttachment",
+    "AWS::Serverless": "Application",
+    "Custom": "CDKBucketDeployment CarillonMigration",
+}
+FREE: Final = frozenset(f"{service}::{name}" for service, names in _FREE.items() for name in names.split())
+"""Types that cost nothing while nothing happens, or so little that it does not show: what is sent, kept and called is
+the load's."""

@@ -11,6 +11,7 @@ import aws_cdk as cdk
 
 from stacks import stage as stages
 from stacks.compose import compose
+from stacks.places import Templates
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 Template = dict[str, Any]
@@ -26,6 +27,11 @@ def templates(stage: str, **overrides: str) -> dict[str, Template]:
     compose(app, stages.read(app.node.try_get_context))
     prefix = f"carillon-{stage}-"
     return {stack.stack_name.removeprefix(prefix): stack.template for stack in app.synth().stacks}
+
+
+def whole(stage: str) -> Templates:
+    """All templates of a stage, for what reads across them."""
+    return Templates({f"carillon-{stage}-{name}": one for name, one in templates(stage).items()})
 
 
 def resources(template: Template, kind: str) -> dict[str, Template]:
