@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from carillon import sql as files
+from carillon.adapters.apigateway.credentials import Credentials
+from carillon.adapters.iam_tokens import DatabaseLogin
 from carillon.adapters.postgres import Database, Phase, migrate
 from carillon.adapters.postgres.upkeep import PostgresUpkeep
 from carillon.errors import ConfigError, OutageError
@@ -59,24 +61,57 @@ def owner(admin: str) -> str:
     """The owner's DSN, after a deploy."""
     url = make_conninfo(admin, user=DATABASE_OWNER, password="owner")
     migrate(url, phase=Phase.PRE)
-    # Here a password stands for the token that Aurora checks with IAM.
-    run(admin, f"ALTER ROLE {DATABASE_LOGIN} PASSWORD 'a token'")
     return url
 
 
-@pytest.fixture(scope="module")
-def product(owner: str) -> Iterator[Database]:
-    """The product's pool, logged in as the product."""
-    asked: list[dict[str, str]] = []
+class Clock:
+    """Stands still, so that the database can be told which token is right."""
 
-    def login() -> dict[str, str]:
-        asked.append({"user": DATABASE_LOGIN, "password": "a token"})
-        return asked[-1]
+    now = 1_780_000_000.0
 
-    database = Database(owner, size=2, timeout_s=5, login=login)
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def product(admin: str, owner: str, clock: Clock) -> Iterator[Database]:
+    """The product's pool: it knows no password, and logs in with tokens that are right when `admit` says so."""
+    database = Database(url_of(owner), size=1, timeout_s=5, login=login_of(owner, clock))
+    admit(admin, owner, clock)
     yield database
     database.close()
-    assert asked
+
+
+def url_of(owner: str) -> str:
+    parts = conninfo_to_dict(owner)
+    return f"postgresql://{DATABASE_LOGIN}@{parts['host']}:{parts['port']}/{parts['dbname']}?sslmode=disable"
+
+
+def login_of(owner: str, clock: Clock) -> DatabaseLogin:
+    credentials = Credentials("AKIDEXAMPLE", "secret", "session" * 100)
+    return DatabaseLogin(url_of(owner), region="eu-west-1", credentials=lambda: credentials, clock=clock)
+
+
+def admit(admin: str, owner: str, clock: Clock) -> None:
+    """Do what Aurora does with IAM: from now on the token of this moment is right, and no other."""
+    run(admin, f"ALTER ROLE {DATABASE_LOGIN} PASSWORD '{login_of(owner, clock)()['password']}'")
+
+
+def test_each_new_connection_brings_the_token_of_its_own_time(
+    product: Database, admin: str, owner: str, clock: Clock
+) -> None:
+    assert product.one("SELECT current_user AS me") == {"me": DATABASE_LOGIN}
+    clock.now += 1_000
+    admit(admin, owner, clock)
+    run(admin, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{DATABASE_LOGIN}'")
+    with pytest.raises(OutageError):
+        product.one("SELECT 1")
+    assert product.one("SELECT current_user AS me") == {"me": DATABASE_LOGIN}
 
 
 def test_the_product_reads_and_writes_rows(product: Database) -> None:
