@@ -8,7 +8,7 @@ BENCH = $(if $(N),--n $(N)) $(if $(RATE),--rate $(RATE)) $(if $(SECONDS),--secon
 SETTINGS := --settings local.settings:LocalSettings
 # Integration tests that run the product in the tests' own process, so that coverage sees it.
 IN_PROCESS := $(addprefix tests/integration/,test_cli.py test_clients.py test_import.py test_listen.py)
-BENCHES := bench-post bench-latency bench-fanout bench-connect bench-lanes bench-sustain bench-servers
+BENCHES := bench-post bench-latency bench-fanout bench-connect bench-lanes bench-sustain bench-servers bench-cold
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -23,7 +23,7 @@ CDK = npx --no-install cdk
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
-	@echo "  make bench-...          post latency fanout connect lanes sustain servers; each ends with one line of JSON"
+	@echo "  make bench-...          post latency fanout connect lanes sustain servers cold; each ends with one line of JSON"
 
 setup: ## Make the virtual environments, tools included
 	@scripts/setup dev

@@ -37,7 +37,6 @@ PRUNED: Final = (
     *("cffi", "pycparser", "pycparser-*.dist-info"),
     # Of Powertools we use the logger and the metrics.
     "aws_lambda_powertools/event_handler",
-    "aws_lambda_powertools/tracing",
     *(
         f"aws_lambda_powertools/utilities/{name}"
         for name in ("batch", "circuit_breaker", "data_classes", "data_masking", "feature_flags", "idempotency")
@@ -116,6 +115,20 @@ def layer_hash(architecture: str) -> str:
     return _hash([PLATFORMS[architecture].encode(), *sorted(pin.encode() for pin in pins)])
 
 
+def interpreter() -> str:
+    """An interpreter whose bytecode the functions' runtime reads.
+
+    Raises:
+        PackagingError: there is none.
+    """
+    if sys.version_info[:2] == tuple(map(int, PYTHON.split("."))):
+        return sys.executable
+    remedy = (
+        f"The functions run on Python {PYTHON}: install it (`uv python install {PYTHON}`) to compile their bytecode"
+    )
+    return _run([find_uv_bin(), "python", "find", PYTHON], remedy).strip()
+
+
 def _hash(parts: Iterable[bytes]) -> str:
     digest = hashlib.sha256(Path(__file__).read_bytes())
     for part in parts:
@@ -127,21 +140,11 @@ def _compile(folder: Path, lives_in: str) -> None:
     """Unchecked bytecode: a function's files never change, and their times are lost on the way."""
     _run(
         [
-            *(_python(), "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"),
+            *(interpreter(), "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash"),
             *("-s", str(folder), "-p", lives_in, str(folder)),
         ],
         f"A module does not compile with Python {PYTHON}",
     )
-
-
-def _python() -> str:
-    """An interpreter whose bytecode the functions' runtime reads."""
-    if sys.version_info[:2] == tuple(map(int, PYTHON.split("."))):
-        return sys.executable
-    remedy = (
-        f"The functions run on Python {PYTHON}: install it (`uv python install {PYTHON}`) to compile their bytecode"
-    )
-    return _run([find_uv_bin(), "python", "find", PYTHON], remedy).strip()
 
 
 def _run(command: list[str], remedy: str) -> str:

@@ -21,7 +21,7 @@ ROOT = bundle.ROOT
 
 
 @jsii.implements(cdk.ILocalBundling)
-class _Built:
+class Built:
     """Has a folder made on this machine. A failure is raised: answering False would make the CDK look for Docker."""
 
     def __init__(self, build: Callable[[Path], None]) -> None:
@@ -67,6 +67,6 @@ def _asset(own_hash: str, build: Callable[[Path], None]) -> lambda_.Code:
         bundling=cdk.BundlingOptions(
             # Never started: the local build either succeeds or raises.
             image=cdk.DockerImage.from_registry("none"),
-            local=_Built(build),
+            local=Built(build),
         ),
     )

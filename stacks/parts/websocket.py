@@ -14,6 +14,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from carillon.protocol.frames import Pong, encode
 from stacks.parts.acknowledge import acknowledge, wildcard
 from stacks.parts.function import retention
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 STAGE_NAME: Final = "live"
 """Last part of the addresses of sockets and callbacks."""
 PING: Final = "ping"
-PONG: Final = json.dumps({"type": "pong"}, separators=(",", ":"))
 _ANSWER: Final = "$default"
 _TEMPLATE: Final = "200"
 POSTING: Final = ("POST", "DELETE")
@@ -163,7 +163,7 @@ class WebSocket(Construct):
             integration_id=integration.ref,
             integration_response_key=_ANSWER,
             template_selection_expression=_TEMPLATE,
-            response_templates={_TEMPLATE: PONG},
+            response_templates={_TEMPLATE: encode(Pong())},
         )
         route = apigatewayv2.CfnRoute(
             self,
