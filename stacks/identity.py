@@ -85,6 +85,8 @@ class IdentityStack(cdk.Stack):
         if stage.issuer:
             self.issuer, self.jwks_url, self.sign_in_client = stage.issuer, stage.jwks_url, stage.sign_in_client
             self._audience, self._subject, self._scope = stage.audience, stage.subject_claim, stage.scope_claim
+            # CloudFormation takes no stack without a resource, and `cdk diff` would never be empty.
+            cdk.CfnWaitConditionHandle(self, "Nothing")
             return
         consoles = [f"{edge.url}{CONSOLE_PATH}", *_other_consoles(stage, self.region)]
         self.user_pool = self._pool(stage, consoles[0])
