@@ -20,7 +20,7 @@ from carillon.adapters.ids import uuid7
 from carillon.adapters.postgres import Database
 from carillon.adapters.postgres.audiences import PostgresAudiences
 from carillon.adapters.postgres.broadcasts import PostgresBroadcasts
-from carillon.adapters.postgres.calendar import PostgresCalendar
+from carillon.adapters.postgres.calendar import PostgresCalendar, PostgresScalingLog
 from carillon.adapters.postgres.connections import PostgresConnections, PostgresInbox
 from carillon.adapters.postgres.deliveries import PostgresDeliveries
 from carillon.adapters.postgres.directory import Directory
@@ -173,4 +173,5 @@ def planner() -> PlanPorts:
     from carillon.adapters.scaling import AwsScaling  # noqa: PLC0415 - boto3: 100 ms that no other door needs
 
     scaling = AwsScaling(plan_settings(), region=stores().region)
-    return PlanPorts(scaling=scaling, calendar=PostgresCalendar(database()), metrics=metrics())
+    log = PostgresScalingLog(database(), region=stores().region)
+    return PlanPorts(scaling=scaling, calendar=PostgresCalendar(database()), log=log, metrics=metrics())

@@ -154,7 +154,7 @@ class CapacityStack(cdk.Stack):
             conditions={"StringEquals": {"application-autoscaling:scalable-dimension": list(DIMENSIONS)}},
         )
         acknowledge(
-            plan.function,
+            plan.node.find_child("Role"),
             f"AwsSolutions-IAM5[Resource::arn:aws:application-autoscaling:{self.region}:<AWS::AccountId>"
             ":scalable-target/*]",
             "AWS makes up a scalable target's id when it is registered; the condition keeps to tasks and consumers",

@@ -13,6 +13,7 @@ from carillon.model import Lane
 from carillon.names import Metric
 from carillon.policy import capacity, season
 from carillon.policy.capacity import Kind, Limits
+from carillon.ports.scaling import ScalingEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,7 +47,8 @@ class Outcome:
         peak: which peak is on, in words; empty at rest.
         done: the changes, in order.
         unseen: what could not be read, and why.
-        weddings: of the local day; None when the calendar is away or was not asked.
+        weddings: of the local day; None when the calendar is away.
+        recorded: whether the changes could be kept in the log.
         dry_run: whether nothing was changed.
     """
 
@@ -55,6 +57,7 @@ class Outcome:
     done: tuple[Done, ...]
     unseen: tuple[str, ...]
     weddings: int | None
+    recorded: bool
     dry_run: bool
 
     def failures(self) -> list[str]:
@@ -80,6 +83,7 @@ class Outcome:
             "unseen": list(self.unseen),
             "calendar": "away" if self.weddings is None else "read",
             "weddings_today": self.weddings,
+            "recorded": self.recorded,
             "dry_run": self.dry_run,
         }
 
@@ -98,7 +102,9 @@ def plan(ports: PlanPorts, settings: PlanSettings, now: datetime, *, dry_run: bo
     present, unseen = _look(ports.scaling, targets)
     steps = capacity.steps(targets, present)
     done = tuple(map(Done, steps)) if dry_run else _carry_out(ports.scaling, steps, present)
-    outcome = Outcome(now, peak.name if peak else "", done, unseen, _weddings(ports, now, settings), dry_run)
+    recorded = not dry_run and _record(ports, now, peak.multiplier if peak else 1.0, done)
+    weddings = _weddings(ports, now, settings)
+    outcome = Outcome(now, peak.name if peak else "", done, unseen, weddings, recorded, dry_run)
     if not dry_run and outcome.weddings is not None and not outcome.failures():
         ports.metrics.count(Metric.WEDDINGS_TODAY, outcome.weddings)
     return outcome
@@ -151,3 +157,29 @@ def _weddings(ports: PlanPorts, now: datetime, settings: PlanSettings) -> int | 
         return ports.calendar.weddings(*season.day_at(now, season.zone(settings.time_zone)))
     except OutageError:
         return None
+
+
+def _record(ports: PlanPorts, now: datetime, multiplier: float, done: Iterable[Done]) -> bool:
+    """The function's own log has them as well, so that a database that is away costs no decision its reason."""
+    events = [
+        ScalingEvent(
+            decided_at=now,
+            scaling_group=one.step.knob.group,
+            action=one.step.action,
+            previous_size=one.step.previous,
+            new_size=one.step.new,
+            new_maximum=one.step.most,
+            trigger_metric="season",
+            trigger_value=multiplier,
+            threshold=None,
+            reason=one.step.reason,
+            failure=one.failure,
+        )
+        for one in done
+    ]
+    try:
+        if events:
+            ports.log.record(events)
+    except OutageError:
+        return False
+    return True

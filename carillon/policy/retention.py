@@ -12,4 +12,5 @@ RETENTION: Final[dict[str, timedelta]] = {
     "outbox": timedelta(days=7),
     "dead_letters": timedelta(days=90),
     "connections": timedelta(hours=3),
+    "auto_scaling_events": timedelta(days=400),
 }

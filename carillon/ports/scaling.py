@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from carillon.policy.capacity import Knob, Present, Step
@@ -36,9 +37,49 @@ class Calendar(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingEvent:
+    """A decision on capacity.
+
+    Args:
+        decided_at: when.
+        scaling_group: `tasks`, `reserved.critical`, `provisioned.low`, ...
+        action: `raise`, `lower` or `restore`.
+        previous_size: what was set; None where nothing was.
+        new_size: what was decided.
+        new_maximum: what target tracking may raise it to, where that was decided as well.
+        trigger_metric: what was looked at: `season`, or a metric's name.
+        trigger_value: how it stood; the season's multiplier.
+        threshold: what it was held against; None for the season.
+        reason: in words.
+        failure: what AWS said, if it did not do it.
+    """
+
+    decided_at: datetime
+    scaling_group: str
+    action: str
+    previous_size: int | None
+    new_size: int
+    new_maximum: int | None
+    trigger_metric: str
+    trigger_value: float
+    threshold: float | None
+    reason: str
+    failure: str
+
+
+class ScalingLog(Protocol):
+    """Keeps decisions, for whoever asks later why."""
+
+    def record(self, events: Sequence[ScalingEvent]) -> None:
+        """Keep them; OutageError without the store."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanPorts:
     """All that the planner touches, chosen by `wiring`."""
 
     scaling: Scaling
     calendar: Calendar
+    log: ScalingLog
     metrics: Metrics

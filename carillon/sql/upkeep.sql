@@ -10,6 +10,9 @@ DELETE FROM dead_letters WHERE received_at < %(before)s
 -- purge_connections --
 DELETE FROM connections WHERE connected_at < %(before)s
 
+-- purge_auto_scaling_events --
+DELETE FROM auto_scaling_events WHERE decided_at < %(before)s
+
 -- purge_groups --
 DELETE FROM outbox_groups g
  WHERE NOT EXISTS (SELECT 1 FROM outbox o WHERE o.group_id = g.group_id AND o.lane = g.lane)

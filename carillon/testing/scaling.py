@@ -9,9 +9,11 @@ from carillon.errors import OutageError, ScalingError
 from carillon.policy.capacity import Kind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from carillon.policy.capacity import Knob, Present, Step
+    from carillon.ports.scaling import ScalingEvent
 
 
 @dataclass
@@ -64,3 +66,17 @@ class MemoryCalendar:
         if self.away:
             raise OutageError("the database is away")
         return sum(start <= one < end for one in self.starts)
+
+
+@dataclass
+class MemoryScalingLog:
+    """See `ports.scaling.ScalingLog`."""
+
+    events: list[ScalingEvent] = field(default_factory=list)
+    away: bool = False
+
+    def record(self, events: Sequence[ScalingEvent]) -> None:
+        """Keep them."""
+        if self.away:
+            raise OutageError("the database is away")
+        self.events.extend(events)

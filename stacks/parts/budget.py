@@ -49,7 +49,7 @@ class Budget(Construct):
                 budget_limit=budgets.CfnBudget.SpendProperty(amount=usd, unit="USD"),
             ),
             notifications_with_subscribers=list(self._notices()),
-        ).node.add_dependency(self.topic)
+        ).node.add_dependency(self.topic.node.find_child("Policy"))
 
     def _notices(self) -> Iterator[budgets.CfnBudget.NotificationWithSubscribersProperty]:
         for kind, percent in NOTICES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from carillon.policy.capacity import TASKS, Kind, Knob, Present, targets
 from carillon.policy.lanes import LANES
 from carillon.ports.scaling import PlanPorts
 from carillon.testing import World
-from carillon.testing.scaling import MemoryCalendar, MemoryScaling
+from carillon.testing.scaling import MemoryCalendar, MemoryScaling, MemoryScalingLog
 from carillon.testing.sockets import CountingMetrics
 
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ class Stage:
         most = {one.knob: one.most or (50 if one.knob == TASKS else None) for one in rest}
         self.scaling = MemoryScaling({one.knob: Present(one.size, one.size, most[one.knob]) for one in rest})
         self.calendar = MemoryCalendar([REST, REST + timedelta(hours=5), REST + timedelta(days=1)])
-        self.ports = PlanPorts(scaling=self.scaling, calendar=self.calendar, metrics=CountingMetrics(self.world))
+        self.log = MemoryScalingLog()
+        self.ports = PlanPorts(
+            scaling=self.scaling, calendar=self.calendar, log=self.log, metrics=CountingMetrics(self.world)
+        )
 
     def plan(self, now: datetime, *, dry_run: bool = False) -> Outcome:
         return plan(self.ports, SETTINGS, now, dry_run=dry_run)
@@ -100,14 +104,14 @@ def test_two_rounds_at_once_end_where_one_does(stage: Stage) -> None:
     stage.plan(PEAK)
     late = MemoryScaling(dict(stage.scaling.knobs))
     late.read = lambda knob: seen[knob]  # type: ignore[method-assign]
-    plan(PlanPorts(scaling=late, calendar=stage.calendar, metrics=stage.ports.metrics), SETTINGS, PEAK).check()
+    plan(replace(stage.ports, scaling=late), SETTINGS, PEAK).check()
     assert {knob.group: present.size for knob, present in late.knobs.items()} == alone.sizes()
 
 
 def test_a_dry_run_says_the_same_and_does_nothing(stage: Stage) -> None:
     before = stage.sizes()
     told = stage.plan(PEAK, dry_run=True)
-    assert (stage.sizes(), stage.scaling.written, stage.world.counted) == (before, [], {})
+    assert (stage.sizes(), stage.scaling.written, stage.world.counted, stage.log.events) == (before, [], {}, [])
     assert told.to_json()["actions"] == stage.plan(PEAK).to_json()["actions"]
 
 
@@ -122,6 +126,23 @@ def test_one_refusal_stops_nobody_else_and_fails_the_round(stage: Stage) -> None
     stage.scaling.refusing.clear()
     stage.plan(PEAK).check()
     assert stage.sizes()["tasks"] == 30
+
+
+def test_every_decision_is_recorded_with_what_led_to_it_the_refused_ones_too(stage: Stage) -> None:
+    stage.scaling.refusing["tasks"] = "ThrottlingException"
+    assert stage.plan(PEAK).recorded
+    events = {event.scaling_group: event for event in stage.log.events}
+    assert len(events) == len(stage.log.events) == 9
+    refused = events["tasks"]
+    assert (refused.action, refused.previous_size, refused.new_size, refused.failure) == (
+        "raise",
+        3,
+        30,
+        "ThrottlingException",
+    )
+    assert (refused.trigger_metric, refused.trigger_value, refused.decided_at) == ("season", 10, PEAK)
+    assert events["provisioned.low"].failure == ""
+    assert events["provisioned.low"].reason == "peak of June, 10x: 2 at rest x 10 = 20"
 
 
 def test_what_cannot_be_read_is_left_alone_and_fails_the_round(stage: Stage) -> None:
@@ -155,11 +176,11 @@ def test_a_day_without_weddings_is_told_as_well(stage: Stage) -> None:
 
 
 def test_without_the_calendar_the_seasons_schedule_holds(stage: Stage) -> None:
-    stage.calendar.away = True
+    stage.calendar.away = stage.log.away = True
     outcome = stage.plan(PEAK)
     outcome.check()
     assert stage.sizes()["tasks"] == 30
-    assert outcome.to_json()["calendar"] == "away"
+    assert (outcome.to_json()["calendar"], outcome.to_json()["recorded"]) == ("away", False)
     assert Metric.WEDDINGS_TODAY not in stage.world.counted, "its absence is what the alarm hears"
 
 
