@@ -22,7 +22,7 @@ _SERVER_IS_THERE: Final = (errors.QueryCanceled, errors.LockNotAvailable, errors
 
 
 class Database:
-    """Transactions on one PostgreSQL.
+    """Transactions on one PostgreSQL. One that can only be read has lost its role in a fail-over: it is away, too.
 
     `prepare_threshold=None` because RDS Proxy and PgBouncer hand out another server connection per transaction; no
     session state for the same reason, so the statement time-out is set with the connection.
@@ -63,7 +63,7 @@ class Database:
             self._pool.open(wait=False)
         try:
             yield
-        except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+        except (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction, PoolTimeout) as error:
             # The other idle connections died with the server: replace them now rather than failing once for each.
             if not isinstance(error, (PoolTimeout, *_SERVER_IS_THERE)):
                 self._pool.check()

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from psycopg.errors import ReadOnlySqlTransaction
-
 from carillon import sql
 from carillon.adapters.postgres.broadcasts import PostgresBroadcasts
-from carillon.errors import OutageError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -31,16 +28,13 @@ def fail_over(database: Database, lost: str, since: datetime) -> dict[str, Any]:
         The new `epoch`, and how many `sockets` were forgotten and outbox rows sent `again`.
 
     Raises:
-        OutageError: this database cannot be written to: it was not promoted.
+        OutageError: the database is away, or was not promoted and can only be read.
     """
     queries, region = sql.queries("failover"), {"region": lost}
-    try:
-        with database.transaction() as connection:
-            row = connection.execute(queries["new_epoch"]).fetchone()
-            assert row is not None
-            sockets = connection.execute(queries["forget_region"], region).rowcount
-            connection.execute(queries["bring_home"], region)
-    except ReadOnlySqlTransaction as error:
-        raise OutageError("this database only follows another one; promote it first") from error
+    with database.transaction() as connection:
+        row = connection.execute(queries["new_epoch"]).fetchone()
+        assert row is not None
+        sockets = connection.execute(queries["forget_region"], region).rowcount
+        connection.execute(queries["bring_home"], region)
     again = PostgresBroadcasts(database).requeue(since)
     return {"epoch": row["epoch"], "sockets": sockets, "again": again}
