@@ -13,9 +13,7 @@ COPY api api
 COPY carillon carillon
 # The root file system is read-only where it runs: bytecode that is not here is compiled at every start.
 RUN PYTHONPATH=/packages python -m compileall -q api carillon
-# libpq looks for authorities in a home directory, of which there is none.
-ENV PYTHONPATH=/packages PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
-    PGSSLROOTCERT=/etc/ssl/certs/ca-certificates.crt
+ENV PYTHONPATH=/packages PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 65532:65532
 EXPOSE 8080
 CMD ["python", "-m", "api", "--host", "0.0.0.0"]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from carillon.protocol.web import API_POOL
 from local import product
 from local.ports import HOST
 from local.program import Program
@@ -75,7 +76,7 @@ class Doors:
         """The HTTP API; ready when it answers, whatever it can do by then."""
         argv: list[str | Path] = [*product.api_command(self.api_port)]
         # Forty threads answer requests; the default of four connections is right for a function, which has one.
-        pool = os.environ.get(DATABASE_POOL, "10")
+        pool = os.environ.get(DATABASE_POOL, str(API_POOL))
         more = {product.STATUS_DIR: str(self.folder), DATABASE_POOL: pool}
         return self._program(
             "api", argv, lambda _child: self.api_answers("/healthz"), product.service_environment, **more

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import json
 import re
 import sys
@@ -20,7 +21,7 @@ from local import product
 from stacks import stage as stages
 from stacks.parts.bundle import NOT_SHIPPED
 from stacks.parts.image import COMMAND, USER, image
-from stacks.service import DRAIN_S, STOP_S
+from stacks.service import DRAIN_S, STOP_S, requests_per_minute
 from tests.stacks.synthesised import ROOT, Template, resources, templates
 
 if TYPE_CHECKING:
@@ -298,6 +299,13 @@ def test_tasks_follow_cpu_memory_and_requests_within_the_stage(service: Template
     assert followed == {
         *("ECSServiceAverageCPUUtilization", "ECSServiceAverageMemoryUtilization", "ALBRequestCountPerTarget")
     }
+
+
+def test_a_larger_task_takes_more_requests_up_to_a_core() -> None:
+    small, large = stages.STAGES["dev"], stages.STAGES["prod"]
+    assert (small.task_cpu, large.task_cpu) == (512, 1024)
+    assert requests_per_minute(large) == 2 * requests_per_minute(small)
+    assert requests_per_minute(dataclasses.replace(large, task_cpu=4096)) == requests_per_minute(large)
 
 
 # Logs
