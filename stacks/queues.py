@@ -121,11 +121,11 @@ class QueuesStack(cdk.Stack):
         return LaneUrls.of({lane.word: queues.queue.queue_url for lane, queues in self.lanes.items()})
 
     def grant_send(self, grantee: iam.IGrantable) -> None:
-        """Let it put broadcasts into every lane, of either Region."""
+        """Let it put broadcasts into every lane, of either Region, and ask whether the lanes are there."""
         for stack in (self, self._peer):
             if stack is not None:
                 queues = [lane.queue for lane in stack.lanes.values()]
-                stack._grant(grantee, queues, "sqs:SendMessage")  # noqa: SLF001 - of its own kind
+                stack._grant(grantee, queues, "sqs:SendMessage", "sqs:GetQueueAttributes")  # noqa: SLF001 - of its own kind
 
     def grant_consume(self, lane: Lane, grantee: iam.IGrantable) -> None:
         """Let it work a lane off: take, delete and hold its messages, follow them up, bury its poison.

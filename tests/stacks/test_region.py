@@ -135,6 +135,21 @@ def test_each_region_knows_the_others_lanes_and_may_send_there(
         assert not any(f"-{word}.fifo" in text for word in others for text in sends), "no other lane than its own"
 
 
+def test_the_api_there_begins_broadcasts_here_and_may_ask_for_the_lanes(two: dict[str, Template]) -> None:
+    container = one(two[f"{THERE}-service"], "AWS::ECS::TaskDefinition")["ContainerDefinitions"][0]
+    said = {entry["Name"]: entry["Value"] for entry in container["Environment"]}
+    assert said[variable(StoreSettings, "home_region")] == HERE
+    statements = [
+        statement
+        for policy in resources(two[f"{THERE}-service"], "AWS::IAM::Policy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+        if "sqs:GetQueueAttributes" in statement["Action"]
+    ]
+    asked_for = json.dumps([statement["Resource"] for statement in statements])
+    for lane in Lane:
+        assert f":carillon-prod-queues-{lane.word}.fifo" in asked_for
+
+
 def test_the_lanes_in_the_environment_can_be_read(two: dict[str, Template]) -> None:
     text = next(iter(functions(two["realtime"]).values()))[variable(StoreSettings, "peer_queue_urls")]
     joined = "".join(part if isinstance(part, str) else "https://x" for part in text["Fn::Join"][1])
