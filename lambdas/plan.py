@@ -26,7 +26,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     finally:
         wiring.metrics().flush()
     for action in outcome.to_json()["actions"]:
-        logger.info("capacity", extra={**action, "dry_run": dry_run})
+        log = logger.error if action["failure"] else logger.info
+        log("capacity", extra={**action, "dry_run": dry_run})
     if outcome.weddings is None:
         logger.error("the wedding calendar is away: the season's schedule holds")
     outcome.check()
