@@ -20,11 +20,8 @@ from carillon.adapters.ids import uuid7
 from carillon.adapters.postgres import Database
 from carillon.adapters.postgres.audiences import PostgresAudiences
 from carillon.adapters.postgres.broadcasts import PostgresBroadcasts
-from carillon.adapters.postgres.calendar import PostgresCalendar, PostgresScalingLog
 from carillon.adapters.postgres.connections import PostgresConnections, PostgresInbox
 from carillon.adapters.postgres.deliveries import PostgresDeliveries
-from carillon.adapters.postgres.directory import Directory
-from carillon.adapters.postgres.reports import Reports
 from carillon.adapters.postgres.upkeep import PostgresUpkeep
 from carillon.adapters.sqs import SqsQueue
 from carillon.errors import OutageError
@@ -35,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from carillon.adapters.postgres import Phase
+    from carillon.adapters.postgres.directory import Directory
+    from carillon.adapters.postgres.reports import Reports
     from carillon.adapters.tokens import TokenVerifier
 
 _LOG = logging.getLogger(__name__)
@@ -105,12 +104,16 @@ def metrics() -> EmfMetrics:
 @cache
 def directory() -> Directory:
     """People, weddings, preferences and segments."""
+    from carillon.adapters.postgres.directory import Directory  # noqa: PLC0415 - functions start without it
+
     return Directory(database())
 
 
 @cache
 def reports() -> Reports:
     """What happened, and whether it was right."""
+    from carillon.adapters.postgres.reports import Reports  # noqa: PLC0415 - functions start without it
+
     return Reports(database(), readers())
 
 
@@ -170,6 +173,7 @@ def plan_settings() -> config.PlanSettings:
 @cache
 def planner() -> PlanPorts:
     """The planner's ports."""
+    from carillon.adapters.postgres.calendar import PostgresCalendar, PostgresScalingLog  # noqa: PLC0415 - the same
     from carillon.adapters.scaling import AwsScaling  # noqa: PLC0415 - boto3: 100 ms that no other door needs
 
     scaling = AwsScaling(plan_settings(), region=stores().region)
