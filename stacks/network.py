@@ -12,6 +12,7 @@ from aws_cdk import aws_logs as logs
 from carillon.protocol.web import API_PORT
 from stacks.parts.function import retention
 from stacks.parts.origin_facing import origin_facing
+from stacks.parts.zones import pin
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -54,6 +55,7 @@ class NetworkStack(cdk.Stack):
         super().__init__(scope, construct_id, **options)
         self._dual_stack = stage.egress == "ipv6"
         self.vpc = self._vpc(stage)
+        pin(self.vpc, self.region)
         self.private = ec2.SubnetSelection(subnet_group_name="private")
         self.isolated = ec2.SubnetSelection(subnet_group_name="isolated")
         self._groups = {
@@ -61,7 +63,7 @@ class NetworkStack(cdk.Stack):
             "Balancer": self._group("Balancer", "Load balancer of the API"),
             "Database": self._group("Database", "PostgreSQL and its proxy"),
             "Cache": self._group("Cache", "Valkey"),
-            "Rotation": self._group("Rotation", "The function that changes the password of the database's owner"),
+            "Rotation": self._group("Rotation", "The function that changes the password of the owner"),
             "Endpoints": self._group("Endpoints", "Interface endpoints of AWS services"),
         }
         self.clients = self._fixed("Clients")
