@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, get_type_hints
 from carillon import config
 from carillon.cli.errors import Exit, usage
 from carillon.errors import every_error
+from carillon.model import Lane
+from carillon.names import DIMENSION_LANE, DIMENSION_SERVICE, METRICS, NAMESPACE, SERVICE, Metric
 from carillon.protocol import schema
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from carillon.cli.client import Api
 
 _LOCAL: Final = "local.settings:LocalSettings"
+_METRIC_USD: Final = 0.30
+"""A month, for the first 10,000 (CloudWatch price list, us-east-1, 2026-11)."""
 _TYPES: Final = {int: "whole number", float: "number", bool: "true or false", str: "text"}
 
 
@@ -47,6 +51,7 @@ def run(args: argparse.Namespace, api: Api) -> int:
     pages = {
         "docs/ERRORS.md": errors_page(),
         "docs/CONFIG.md": config_page([*config.ROOMS, *_local(args.settings), *map(_room, args.settings)]),
+        "docs/METRICS.md": metrics_page(),
         "docs/PROTOCOL.md": schema.page(),
         "web/client/protocol.schema.json": schema.schema_text(),
     }
@@ -102,6 +107,35 @@ def errors_page() -> str:
         + "\n".join(rows)
         + "\n"
     )
+
+
+def metrics_page() -> str:
+    """docs/METRICS.md."""
+    series = sum(len(Lane) if facts.by_lane else 1 for facts in METRICS.values())
+    lanes = ", ".join(f"`{lane.word}`" for lane in Lane)
+    head = "| metric | unit | by lane | what it is | written by | alarms |\n|---|---|---|---|---|---|\n"
+    return (
+        "# Metrics\n\n"
+        "Generated from `carillon/names.py` by `carillon docs --write`.\n\n"
+        f"Namespace `{NAMESPACE}`. Every metric has the dimension `{DIMENSION_SERVICE}={SERVICE}`; a metric by lane\n"
+        f"has `{DIMENSION_LANE}` beside it: {lanes}. They travel as lines of embedded metric\n"
+        "format in the logs of functions and tasks, of which CloudWatch makes metrics. A count of zero is not\n"
+        "written, a gauge always is. An alarm of a metric by lane has the lane in front of its name\n"
+        "(`CriticalFirstPost`); those that end in `WeddingDay` count on days with a wedding only. An alarm's text\n"
+        "names its runbook.\n\n"
+        f"{len(METRICS)} metrics make {series} series a Region. CloudWatch asks ${_METRIC_USD:.2f} a month for each,\n"
+        f"by the hours in which it is written: ${series * _METRIC_USD:.2f} at most.\n\n"
+        + head
+        + "\n".join(map(_metric, Metric))
+        + "\n"
+    )
+
+
+def _metric(metric: Metric) -> str:
+    facts = METRICS[metric]
+    alarms = ", ".join(f"`{alarm}`" for alarm in facts.alarms)
+    by_lane = "yes" if facts.by_lane else "no"
+    return f"| `{metric}` | {facts.unit} | {by_lane} | {facts.doc} | {facts.emitted_by} | {alarms} |"
 
 
 def config_page(rooms: Sequence[type[Any]]) -> str:

@@ -115,4 +115,4 @@ def _consumer(alarms: Alarms, lane: Lane, consumer: ProductFunction) -> None:
     alarms.add(f"{name}Throttles", function.metric_throttles(period=MINUTE), 0, says, "quota-increase")
     running = function.metric("ConcurrentExecutions", statistic="Maximum", period=MINUTE)
     says = f"The {lane.word} consumers run near the lane's cap. See what floods it; the cap protects the database."
-    alarms.add(f"{name}Concurrency", running, thresholds.LANE_CONCURRENCY, says, "emergency-stop", operator=AT_LEAST)
+    alarms.add(f"{name}Concurrency", running, thresholds.LANE_CONCURRENCY, says, _SLOW, operator=AT_LEAST)
