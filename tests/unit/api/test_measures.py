@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from dataclasses import replace
 
+from api.app import create_app
 from api.measures import Measures
+from api.services import Services
+from carillon import testing
+from carillon.config import ApiSettings
+from carillon.testing.sockets import CountingMetrics
 
 
 def test_it_writes_again_and_again_whatever_went_wrong() -> None:
@@ -29,3 +36,23 @@ def test_what_was_counted_last_is_written_at_the_end() -> None:
     measures.start()
     measures.stop()
     assert written == ["flushed"]
+
+
+def test_the_api_writes_its_numbers_even_where_it_does_not_relay() -> None:
+    class Written(CountingMetrics):
+        flushes = 0
+
+        def flush(self) -> None:
+            self.flushes += 1
+
+    world = testing.World()
+    metrics = Written(world)
+    ports = replace(testing.ports(world), metrics=metrics)
+    app = create_app(Services(ports, None, None, None, ApiSettings(relay=False)))  # type: ignore[arg-type]
+
+    async def run() -> None:
+        async with app.router.lifespan_context(app):
+            assert metrics.flushes == 0
+
+    asyncio.run(run())
+    assert metrics.flushes == 1
