@@ -10,6 +10,7 @@ from aws_cdk import aws_cognito as cognito
 
 from carillon.config import TokenSettings, environment
 from carillon.names import Scope
+from carillon.protocol.sign_in import CLI_ADDRESS, CONSOLE_PATH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from stacks.edge import EdgeStack
     from stacks.stage import Stage
 
-CONSOLE_PATH: Final = "/console/"
 ACCESS_TOKEN: Final = cdk.Duration.hours(1)
 """How long a withdrawn right still works at most, and how often every open WebSocket brings a new token."""
 SESSION: Final = cdk.Duration.hours(12)
@@ -162,7 +162,7 @@ class IdentityStack(cdk.Stack):
             o_auth=cognito.OAuthSettings(
                 flows=cognito.OAuthFlows(authorization_code_grant=True),
                 scopes=[cognito.OAuthScope.OPENID],
-                callback_urls=urls,
+                callback_urls=[*urls, CLI_ADDRESS],
                 logout_urls=urls,
             ),
             supported_identity_providers=[cognito.UserPoolClientIdentityProvider.COGNITO],

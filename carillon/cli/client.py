@@ -13,6 +13,7 @@ import httpx
 
 from carillon.cli.errors import CommandError, Exit, usage
 from carillon.names import Scope
+from carillon.protocol.web import CONSOLE_CONFIG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,9 +139,16 @@ class Api:
         except httpx.HTTPError as error:
             raise self._away(error) from error
         if answer.status_code == HTTPStatus.NOT_FOUND:
-            hint = "Get a token from the issuer of this system and set CARILLON_TOKEN to it."
+            hint = "Sign in: export CARILLON_TOKEN=$(carillon token --sign-in)"
             raise CommandError(Exit.REFUSED, "token.invalid", f"{self.place.url} does not make tokens", hint)
         return str(_read(answer)["token"])
+
+    def console(self) -> dict[str, Any]:
+        """What the system tells its console: the WebSocket, and who signs people in."""
+        try:
+            return dict(_read(self._http.get(CONSOLE_CONFIG)))
+        except httpx.HTTPError as error:
+            raise self._away(error) from error
 
     def _away(self, error: Exception) -> CommandError:
         where = f"{self.place.url} (from {self.place.source})"

@@ -31,7 +31,8 @@ class Issuer:
         url: its `iss`.
         jwks_url: where its keys are; ends with a path inside `folder`.
         person: user name, name and groups.
-        console: the only address it sends anybody back to.
+        console: where it sends people back to, signed in or out.
+        program: the other address it sends them back to.
         life_s: of access tokens.
         renewals: how often a refresh token was taken.
         refuse_refresh: answer every refresh token with `invalid_grant`.
@@ -42,7 +43,7 @@ class Issuer:
         self.jwks_path = f"{folder}/jwks.json"
         self.jwks_url = f"{url}{self.jwks_path}"
         self.person: dict[str, Any] = {"username": "pia", "name": "Pia Moreau", "groups": []}
-        self.console = ""
+        self.console = self.program = ""
         self.life_s = 3600
         self.renewals = 0
         self.refuse_refresh = False
@@ -83,8 +84,9 @@ class Issuer:
         return 404, "text/plain", "nothing here"
 
     def _authorize(self, asked: dict[str, str]) -> tuple[int, str, str]:
-        names = ("client_id", "redirect_uri", "response_type", "code_challenge_method")
-        if [asked[name] for name in names] != [CLIENT, self.console, "code", "S256"]:
+        names = ("client_id", "response_type", "code_challenge_method")
+        known = asked["redirect_uri"] in {self.console, self.program}
+        if not known or [asked[name] for name in names] != [CLIENT, "code", "S256"]:
             return 400, "text/plain", f"not allowed: {asked}"
         query = urlencode(asked).replace("&", "&amp;")
         choices = {"allow": "Yes", "deny": "No"}
@@ -132,7 +134,7 @@ class Issuer:
         digest = hashlib.sha256(form["code_verifier"].encode()).digest()
         shown = base64.urlsafe_b64encode(digest).decode().rstrip("=")
         good = asked and shown == asked["code_challenge"] and form["redirect_uri"] == asked["redirect_uri"]
-        return asked["nonce"] if asked and good else None
+        return asked.get("nonce", "") if asked and good else None
 
 
 @contextmanager

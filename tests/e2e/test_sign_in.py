@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
@@ -12,7 +13,7 @@ from playwright.async_api import expect
 
 from carillon import config
 from carillon.names import Scope
-from local import product
+from local import ports, product
 from local.system import System
 from tests.e2e.sign_in_issuer import CLIENT, Issuer, issuing
 from tests.fixtures_browser import ARTIFACTS, browsing
@@ -245,5 +246,34 @@ def test_a_guest_listens_and_a_stranger_is_told_so(system: System, issuer: Issue
             await page.click(".tabs [data-tab=send]")
             await picture(page, "390-send")
             assert await page.evaluate("document.documentElement.scrollWidth") == 390
+
+    run(work())
+
+
+def test_the_command_line_signs_in_too(system: System, issuer: Issuer, chromium: str) -> None:
+    async def work() -> None:
+        async with browsing(chromium) as browser:
+            port = ports.any_free()
+            issuer.program = f"http://localhost:{port}/"
+            argv = ["-m", "carillon.cli", "--api", system.api_url, "token", "--sign-in", "--port", str(port)]
+            pipe = asyncio.subprocess.PIPE
+            command = await asyncio.create_subprocess_exec(sys.executable, *argv, stdout=pipe, stderr=pipe)
+            try:
+                assert command.stderr
+                await command.stderr.readuntil(b"\n\n")
+                address = (await command.stderr.readline()).decode().strip()
+                page = await browser.new_page()
+                await page.goto(address)
+                await page.click("#allow")
+                await expect(page.locator("body")).to_contain_text("You may close this page")
+                output, _ = await command.communicate()
+            finally:
+                if command.returncode is None:
+                    command.kill()
+                    await command.wait()
+            headers = {"Authorization": f"Bearer {output.decode().strip()}"}
+            async with httpx.AsyncClient(base_url=system.api_url, headers=headers) as http:
+                me = (await http.get("/v1/users/pia")).raise_for_status().json()
+            assert (command.returncode, me["name"]) == (0, "Pia Moreau")
 
     run(work())

@@ -8,6 +8,7 @@ import pytest
 
 from carillon import config
 from carillon.names import Scope
+from carillon.protocol.sign_in import CLI_ADDRESS
 from tests.stacks.synthesised import Template, resources, templates
 
 ISSUER = {
@@ -64,13 +65,13 @@ def test_the_groups_are_the_scopes() -> None:
     assert {group["Properties"]["GroupName"] for group in groups} == set(Scope)
 
 
-def test_the_console_has_no_secret_and_comes_back_to_one_address() -> None:
+def test_the_console_has_no_secret_and_comes_back_to_known_addresses() -> None:
     client = only(templates("dev")["identity"], CLIENT)
     assert client["GenerateSecret"] is False
     assert (client["AllowedOAuthFlows"], client["AllowedOAuthScopes"]) == (["code"], ["openid"])
-    assert client["CallbackURLs"] == client["LogoutURLs"]
-    assert len(client["CallbackURLs"]) == 1
-    assert str(client["CallbackURLs"][0]).rstrip("'])}").endswith("/console/")
+    assert client["CallbackURLs"] == [*client["LogoutURLs"], CLI_ADDRESS]
+    assert len(client["LogoutURLs"]) == 1
+    assert str(client["LogoutURLs"][0]).rstrip("'])}").endswith("/console/")
 
 
 def test_a_stolen_refresh_token_is_noticed_and_ends_with_the_day() -> None:
@@ -140,7 +141,7 @@ def test_both_regions_sign_people_in_with_one_pool() -> None:
     (issuer,) = config.environment(config.TokenSettings, issuer="")
     assert "cognito-idp" in str(first[issuer]) or "identity" in str(first[issuer])
     assert first[issuer] == second[issuer]
-    consoles = only(made["identity"], CLIENT)["CallbackURLs"]
+    consoles = only(made["identity"], CLIENT)["LogoutURLs"]
     assert consoles == ["https://ring.example.org/console/", "https://eu-west-1.ring.example.org/console/"]
     policy = str(resources(made["eu-west-1-edge"], "AWS::CloudFront::ResponseHeadersPolicy"))
     assert "https://cognito-idp.us-east-1.amazonaws.com https://*.auth.us-east-1.amazoncognito.com" in policy
