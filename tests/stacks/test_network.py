@@ -12,6 +12,7 @@ import pytest
 from carillon.protocol.web import API_PORT
 from stacks import stage as stages
 from stacks.network import CACHE_PORT, DATABASE_PORT, HTTPS, ZONES, NetworkStack
+from stacks.parts.zones import WHOLE
 from tests.stacks.synthesised import Template, resources, templates
 
 STAGES = ("dev", "prod")
@@ -19,17 +20,18 @@ ALLOWED_IN_A_DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,2
 """EC2 API Reference, `SecurityGroupRuleDescription`; anything else fails at deploy, and nothing says so before."""
 
 
+def alone(region: str, **given: str) -> Template:
+    """The network of a Region without the other stacks."""
+    app = cdk.App()
+    stage = stages.read({"stage": "prod", "regions": region, **given}.get)
+    made = NetworkStack(app, "network", env=cdk.Environment(region=region), stage=stage)
+    return dict(app.synth().get_stack_by_name(made.stack_name).template)
+
+
 @pytest.fixture(scope="module")
 def by_ipv6() -> Template:
-    """The network alone, with the other way out."""
-    app = cdk.App()
-    made = NetworkStack(
-        app,
-        "network",
-        env=cdk.Environment(region="us-east-1"),
-        stage=stages.read({"stage": "prod", "egress": "ipv6", "interface_endpoints": "false"}.get),
-    )
-    return dict(app.synth().get_stack_by_name(made.stack_name).template)
+    """With the other way out."""
+    return alone("us-east-1", egress="ipv6", interface_endpoints="false")
 
 
 def properties(template: Template, kind: str) -> list[dict[str, Any]]:
@@ -90,6 +92,13 @@ def test_each_zone_has_a_subnet_of_each_kind_and_nothing_gets_a_public_address(s
     kinds = [tag["Value"] for one in subnets for tag in one["Tags"] if tag["Key"] == "aws-cdk:subnet-name"]
     assert {kind: kinds.count(kind) for kind in kinds} == {"public": ZONES, "private": ZONES, "isolated": ZONES}
     assert not any(one.get("MapPublicIpOnLaunch") for one in subnets)
+    # By id: one zone of the Region, under a letter that differs by account, has neither Fargate on arm64 nor VPC origins.
+    assert {one["AvailabilityZoneId"] for one in subnets} == set(WHOLE["us-east-1"])
+    assert not [one for one in subnets if "AvailabilityZone" in one]
+
+
+def test_a_region_whose_zones_have_everything_takes_the_first_three() -> None:
+    subnets = properties(alone("eu-west-1"), "AWS::EC2::Subnet")
     assert len({json.dumps(one["AvailabilityZone"]) for one in subnets}) == ZONES
 
 
