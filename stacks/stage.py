@@ -60,15 +60,16 @@ class Stage:
     architecture: str = option("Of the functions and tasks.", default="arm64", choices=("arm64", "x86_64"))
 
     egress: str = option(
-        "How private subnets reach @connections: NAT, or IPv6 without a charge.",
+        "How private subnets reach @connections: nat ($37 a month each and $0.045 a GB), or ipv6 (free in itself, with "
+        "endpoints for $88 a month; an issuer that answers to IPv4 alone is out of reach).",
         default="nat",
         choices=("nat", "ipv6"),
     )
     nat_gateways: int = option("NAT gateways, where egress is nat; 3 is one per zone.", default=1, between=(1, 3))
-    interface_endpoints: bool = option("Whether AWS's APIs are reached by interface endpoints.", default=False)
+    interface_endpoints: bool = option("Whether the lanes are reached without NAT, for $22 a month.", default=False)
     log_days: int = option("How long logs are kept.", default=30, choices=("7", "14", "30", "90", "180", "365"))
 
-    database_min_acu: float = option("Aurora capacity at rest; 0 lets it pause.", default=0.5, between=(0, 256))
+    database_min_acu: float = option("Aurora capacity at rest; 0 lets it pause once nothing is connected, which RDS Proxy or a running task is.", default=0.5, between=(0, 256))
     database_max_acu: float = option("Aurora capacity at most.", default=4, between=(1, 256))
     database_pause_s: int = option(
         "Idle seconds before Aurora pauses, where the capacity at rest is 0.", default=3600, between=(300, 86_400)
