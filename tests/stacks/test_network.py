@@ -92,7 +92,7 @@ def test_each_zone_has_a_subnet_of_each_kind_and_nothing_gets_a_public_address(s
     kinds = [tag["Value"] for one in subnets for tag in one["Tags"] if tag["Key"] == "aws-cdk:subnet-name"]
     assert {kind: kinds.count(kind) for kind in kinds} == {"public": ZONES, "private": ZONES, "isolated": ZONES}
     assert not any(one.get("MapPublicIpOnLaunch") for one in subnets)
-    # By id: one zone of the Region, under a letter that differs by account, has neither Fargate on arm64 nor VPC origins.
+    # By id: one zone, whose letter differs by account, has neither Fargate on arm64 nor VPC origins.
     assert {one["AvailabilityZoneId"] for one in subnets} == set(WHOLE["us-east-1"])
     assert not [one for one in subnets if "AvailabilityZone" in one]
 
