@@ -69,7 +69,11 @@ class Stage:
     interface_endpoints: bool = option("Whether the lanes are reached without NAT, for $22 a month.", default=False)
     log_days: int = option("How long logs are kept.", default=30, choices=("7", "14", "30", "90", "180", "365"))
 
-    database_min_acu: float = option("Aurora capacity at rest; 0 lets it pause once nothing is connected, which RDS Proxy or a running task is.", default=0.5, between=(0, 256))
+    database_min_acu: float = option(
+        "Aurora capacity at rest; 0 lets it pause once nothing is connected, which RDS Proxy or a running task is.",
+        default=0.5,
+        between=(0, 256),
+    )
     database_max_acu: float = option("Aurora capacity at most.", default=4, between=(1, 256))
     database_pause_s: int = option(
         "Idle seconds before Aurora pauses, where the capacity at rest is 0.", default=3600, between=(300, 86_400)
