@@ -43,6 +43,8 @@ class Knob:
 
 
 TASKS: Final = Knob(Kind.TASKS)
+STOPPED: Final = 0
+"""A reserve of nothing is how somebody stops a consumer in an emergency (Lambda's console calls it "Throttle")."""
 
 
 class Action(StrEnum):
@@ -190,8 +192,10 @@ def _tasks(target: Target, present: Mapping[Knob, Present]) -> Step | None:
 
 
 def _reserve(target: Target, present: Mapping[Knob, Present]) -> Step | None:
-    """Critical's reserve is never lowered; nobody's goes below what still stands warm in it."""
+    """Critical's reserve is never lowered, nobody's below what still stands warm in it; a stopped lane stays so."""
     was, size, reason = present[target.knob].size, target.size, target.reason
+    if was == STOPPED:
+        return None
     if was is not None and size < was:
         if target.knob.lane is Lane.CRITICAL:
             return None
@@ -204,6 +208,8 @@ def _reserve(target: Target, present: Mapping[Knob, Present]) -> Step | None:
 def _warm(target: Target, present: Mapping[Knob, Present]) -> Step | None:
     """The maximum is the plan's too: for a round it comes down to the minimum to take back what stands idle."""
     now, most = present[target.knob], target.most
+    if present.get(Knob(Kind.RESERVED, target.knob.lane), Present(None, 0)).size == STOPPED:
+        return None
     if target.takes_back and now.in_force > target.size:
         reason = f"{target.reason}; {now.in_force} stand warm in the quiet hours, the rest is taken back"
         if (now.size, now.most) == (target.size, target.size):

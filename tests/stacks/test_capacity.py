@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import aws_cdk as cdk
 import pytest
+from aws_cdk import assertions
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
 
 from carillon import config
 from carillon.model import Lane
 from carillon.policy import season
 from carillon.policy.lanes import MAX_CONCURRENCY
+from carillon.policy.profiles import PROFILES, SATURDAY
+from stacks.parts.season import SeasonSchedules
 from stacks.stage import STAGES
 from tests.stacks.synthesised import Template, resources, templates
 
@@ -22,8 +29,8 @@ DAYS = ("MON", "TUE", "WED", "THU", "FRI", "SAT", "SUN")
 YEAR = 2027
 
 
-def capacity(stage: str = "prod", **overrides: str) -> Template:
-    return templates(stage, **overrides)["capacity"]
+def capacity(stage: str = "prod") -> Template:
+    return templates(stage)["capacity"]
 
 
 def schedules(template: Template) -> dict[str, dict[str, Any]]:
@@ -91,15 +98,27 @@ def test_over_a_whole_year_the_schedules_raise_and_lower_when_the_policy_says(st
 
 
 def test_another_profile_or_time_zone_changes_the_schedules() -> None:
-    berlin = {"time_zone": "Europe/Berlin", "season": "channels"}
-    made = schedules(capacity("dev", **berlin))
-    assert {one.get("ScheduleExpressionTimezone") for cause, one in made.items() if cause != "Reconcile"} == {
-        "Europe/Berlin"
-    }
-    assert "3 times" in made["JuneRaise"]["Description"]
-    variables = planner(capacity("dev", **berlin))[1]["Environment"]["Variables"]
-    assert variables["CARILLON_PLAN_SEASON"] == "channels"
-    assert variables["CARILLON_PLAN_TIME_ZONE"] == "Europe/Berlin"
+    """The construct alone: a whole synth would say no more, and takes seconds."""
+    stack = cdk.Stack(cdk.App(), "alone", env=cdk.Environment(region="eu-central-1"))
+    version = "arn:aws:lambda:eu-central-1:1:function:plan:1"
+    alias = lambda_.Alias(
+        stack, "Live", alias_name="live", version=lambda_.Version.from_version_arn(stack, "Version", version)
+    )
+    profile = replace(PROFILES["channels"], months={7: 4.0}, peak_days=(SATURDAY,), peak_hours=(9, 12))
+    SeasonSchedules(
+        stack,
+        "Season",
+        peaks=season.peaks(profile),
+        time_zone="Europe/Berlin",
+        target=alias,
+        dead_letters=sqs.Queue(stack, "DeadLetters"),
+    )
+    made = schedules(assertions.Template.from_stack(stack).to_json())
+    assert set(made) == {"JulyRaise", "JulyLower", "Reconcile"}
+    assert made["JulyRaise"]["ScheduleExpression"] == "cron(30 8 ? 7 SAT *)"
+    assert made["JulyLower"]["ScheduleExpression"] == "cron(15 12 ? 7 SAT *)"
+    assert made["JulyRaise"]["ScheduleExpressionTimezone"] == "Europe/Berlin"
+    assert "4 times" in made["JulyRaise"]["Description"]
 
 
 def test_every_schedule_calls_the_planners_alias_again_and_leaves_what_fails_in_an_encrypted_queue() -> None:

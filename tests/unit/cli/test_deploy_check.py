@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -137,6 +138,18 @@ def test_when_nobody_knows_it_refuses_and_says_what_to_do(
     assert "deploy.unknown" in said
     assert code in said
     assert "cloudwatch:GetMetricData" in said
+
+
+def test_half_an_answer_is_none(
+    cloudwatch: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    half = {"Id": "weddings", "StatusCode": "InternalError", "Values": [], "Timestamps": []}
+    monkeypatch.setattr(
+        "carillon.adapters.weddings_metric.boto3.client",
+        lambda *_given, **_named: SimpleNamespace(get_metric_data=lambda **_asked: {"MetricDataResults": [half]}),
+    )
+    assert check() == 4
+    assert "answered in part: InternalError" in capsys.readouterr().err
 
 
 def test_without_credentials_it_refuses(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

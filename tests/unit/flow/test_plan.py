@@ -83,12 +83,12 @@ def test_the_second_round_changes_nothing(stage: Stage) -> None:
 
 
 def test_what_was_changed_by_hand_is_set_right(stage: Stage) -> None:
-    stage.scaling.knobs[LOW] = Present(0, 0)
+    stage.scaling.knobs[LOW] = Present(1, 1)
     (done,) = stage.plan(REST).done
     assert done.to_json() == {
         "group": "reserved.low",
         "action": "raise",
-        "previous": 0,
+        "previous": 1,
         "new": 2,
         "most": None,
         "reason": "no peak: 2 at rest",

@@ -206,6 +206,14 @@ def test_a_maximum_lowered_in_an_emergency_is_respected() -> None:
     assert "its own maximum is 5" in step.reason
 
 
+@pytest.mark.parametrize("peak", [None, JUNE])
+def test_a_lane_that_somebody_stopped_stays_stopped(peak: season.Peak | None) -> None:
+    present = at_rest(LEAN) | {RESERVED_LOW: Present(0, 0), WARM_LOW: Present(0, 0, 0)}
+    lanes = {step.knob.lane for step in steps(targets(peak, LEAN, quiet=False), present)}
+    assert Lane.LOW not in lanes
+    assert (Lane.CRITICAL in lanes) == (peak is not None)
+
+
 def test_what_could_not_be_seen_is_left_alone() -> None:
     present = at_rest(PROD)
     del present[TASKS]
