@@ -7,6 +7,7 @@ from datetime import time, timedelta
 
 import pytest
 
+from carillon.errors import OutageError
 from carillon.flow.cancel import cancel
 from carillon.flow.dead_letter import dead_letter
 from carillon.model import (
@@ -342,6 +343,17 @@ def test_send_at_waits_for_its_time(wedding: Wedding) -> None:
     assert wedding.relay()["sent"] == 1
     wedding.work()
     assert len(wedding.shown("c1")) == 1
+
+
+def test_each_round_of_the_relay_tells_how_long_the_oldest_row_waits(wedding: Wedding) -> None:
+    wedding.relay()
+    assert wedding.world.counted[Metric.OUTBOX_OLDEST_AGE] == 0, "told, so that silence means something"
+    wedding.world.away = {"queue"}
+    wedding.send()
+    wedding.world.now += timedelta(seconds=30)
+    with pytest.raises(OutageError):
+        wedding.relay()
+    assert wedding.world.counted[Metric.OUTBOX_OLDEST_AGE] == 30
 
 
 def test_what_the_queue_did_not_take_is_sent_by_the_relay(wedding: Wedding) -> None:
