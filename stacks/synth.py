@@ -3,7 +3,7 @@
     python -m stacks.synth [--out build/cdk]
 
 Each variant's templates are left in a folder of their own under `--out`. Ends with status 1 when a check finds
-anything. The variants are the three stages, and prod in two Regions.
+anything. The variants are the three stages, and prod in two Regions with a domain.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ROOT: Final = Path(__file__).resolve().parent.parent
+_DOMAIN: Final = {"domain": "ring.example.org", "hosted_zone_id": "Z0EXAMPLE", "hosted_zone_name": "example.org"}
 VARIANTS: Final[Mapping[str, Mapping[str, str]]] = {
     "dev": {"stage": "dev"},
     "staging": {"stage": "staging"},
     "prod": {"stage": "prod"},
-    "prod-two-regions": {"stage": "prod", "regions": "us-east-1,eu-west-1"},
+    "prod-two-regions": {"stage": "prod", "regions": "us-east-1,eu-west-1", **_DOMAIN},
 }
 _SKIP_BUNDLING: Final[Mapping[str, Any]] = {"aws:cdk:bundling-stacks": []}
 """The layer is built when it is deployed, and by its own test; its content changes no template."""
