@@ -80,6 +80,34 @@ def play_regions(order: list[int]) -> bool:
     return client.has() == set(world.broadcasts)
 
 
+def play_everything(order: list[int], *, near: int, far: int, deliveries: int, handovers: int) -> bool:
+    """Whether Anna's devices in both Regions have the event, with consumers of both and all devices side by side.
+
+    Each consumer there takes what waits when its turn comes; what is left then is taken at the end.
+    """
+    world, here = accepted(region=HERE, peer=THERE, ghosts=1)
+    there = testing.ports(world, region=THERE, peer=HERE)
+    world.alive = set()
+    message = world.queue.pop()
+    clients = [Device(f"n{number}", world) for number in range(near)]
+    others = [Device(f"f{number}", world) for number in range(far)]
+
+    def take(side: Ports) -> None:
+        for _ in range(CONSUMER_STEPS):
+            side.connections.owner("nobody")  # a step in which nothing happens
+            if world.far.get(THERE):
+                break
+        consume(world.far.pop(THERE, []), side)
+
+    actors = [Actor(f"here{number}", lambda side: consume([message], side), here) for number in range(deliveries)]
+    actors += [Actor(f"there{number}", take, there) for number in range(handovers)]
+    actors += [Actor(client.name, client.come, here) for client in clients]
+    actors += [Actor(client.name, client.come, there) for client in others]
+    run(actors, order)
+    consume(world.far.pop(THERE, []), there)
+    return all(client.has() == set(world.broadcasts) for client in (*clients, *others))
+
+
 def play(order: list[int], *, devices: int = 1, ghosts: int = 0, deliveries: int = 1) -> bool:
     """Whether every device has the event after consumer (or several) and devices ran in `order`."""
     world, ports = accepted(ghosts=ghosts)
@@ -147,3 +175,17 @@ def test_more_devices_ghosts_and_redeliveries_change_nothing(
     order: list[int], devices: int, ghosts: int, deliveries: int
 ) -> None:
     assert play(order, devices=devices, ghosts=ghosts, deliveries=deliveries)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    order=st.lists(st.integers(0, 6), max_size=80),
+    near=st.integers(0, 2),
+    far=st.integers(1, 2),
+    deliveries=st.integers(1, 2),
+    handovers=st.integers(0, 2),
+)
+def test_devices_in_both_regions_and_consumers_of_both_change_nothing(
+    order: list[int], near: int, far: int, deliveries: int, handovers: int
+) -> None:
+    assert play_everything(order, near=near, far=far, deliveries=deliveries, handovers=handovers)
