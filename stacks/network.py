@@ -33,8 +33,11 @@ _WITHOUT_IPV6: Final = {
     "Logs": ec2.InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
 }
 """What the rotation function (IPv4 only) and Fargate's agent ask at names that answer to IPv4 alone."""
-_PAYING: Final = {"Sqs": ec2.InterfaceVpcEndpointAwsService.SQS} | _WITHOUT_IPV6
-"""Never `execute-api`: its private DNS takes the names of all WebSocket APIs, and @connections answers 403 there."""
+_PAYING: Final = {"Sqs": ec2.InterfaceVpcEndpointAwsService.SQS}
+"""Every broadcast is sent through it; the other services are asked too seldom for the $22 a month that one costs.
+
+Never `execute-api`: its private DNS takes the names of all WebSocket APIs, and @connections answers 403 there.
+"""
 
 
 class NetworkStack(cdk.Stack):
@@ -145,7 +148,7 @@ class NetworkStack(cdk.Stack):
             self._groups[name].add_egress_rule(ec2.Peer.any_ipv6(), ec2.Port.tcp(port), why)
 
     def _endpoints(self, stage: Stage) -> None:
-        wanted = _PAYING if stage.interface_endpoints else _WITHOUT_IPV6 if self._dual_stack else {}
+        wanted = (_PAYING if stage.interface_endpoints else {}) | (_WITHOUT_IPV6 if self._dual_stack else {})
         for name in ("Clients", "Rotation"):
             if wanted:
                 self._allow(name, "Endpoints", HTTPS, "AWS services without leaving the VPC")
