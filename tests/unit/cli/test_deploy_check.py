@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +14,12 @@ from moto import mock_aws
 from carillon.adapters.cloudwatch import EmfMetrics
 from carillon.cli import deploy_check, main
 from carillon.names import DIMENSION_SERVICE, METRIC_UNITS, NAMESPACE, SERVICE, Metric
+from stacks.deploy_check import main as stage_check
 from stacks.stage import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-ROOT = Path(__file__).resolve().parents[3]
 REGION = "us-east-1"
 TUESDAY = datetime(2027, 6, 8, 18, tzinfo=UTC)
 SATURDAY = datetime(2027, 6, 5, 18, tzinfo=UTC)
@@ -202,14 +200,35 @@ def test_the_metric_is_found_where_the_planner_writes_it(
     assert f'"{DIMENSION_SERVICE}":"{SERVICE}"' in line.replace(" ", "")
 
 
-def test_the_stages_own_values_are_handed_over() -> None:
-    words = subprocess.run(
-        [sys.executable, "-m", "stacks.freeze", "-c", "stage=prod", "--require-approval", "never"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
+def test_the_stages_own_values_are_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `make deploy` runs first, its `-c` included and whatever else is the CDK's left out."""
+    asked: list[list[str]] = []
+
+    def run(command: list[str], **_named: Any) -> SimpleNamespace:
+        asked.append(command[command.index("deploy-check") :])
+        return SimpleNamespace(returncode=3)
+
+    monkeypatch.setattr("stacks.deploy_check.subprocess.run", run)
+    words = [
+        "--stage",
+        "prod",
+        "-c",
+        "regions=eu-west-1",
+        "--require-approval",
+        "never",
+        "--context",
+        "season=channels",
+    ]
+    monkeypatch.setattr(sys, "argv", ["deploy_check", *words, "--force"])
+    assert stage_check() == 3
     prod = STAGES["prod"]
-    expected = ["--stage", "prod", "--region", prod.primary, "--time-zone", prod.time_zone]
-    assert words == [*expected, "--threshold", str(prod.freeze_weddings)]
+    place = ["--region", "eu-west-1", "--time-zone", prod.time_zone, "--threshold", str(prod.freeze_weddings)]
+    assert asked == [["deploy-check", "--stage", "prod", *place, "--force"]]
+
+
+def test_a_stage_that_is_none_is_a_usage_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["deploy_check", "--stage", "nope"])
+    assert stage_check() == 2
+    assert "dev, staging, prod" in capsys.readouterr().err
