@@ -121,7 +121,7 @@ class Cdk:
             "CDK_DISABLE_CLI_TELEMETRY": "true",
             # The templates are validated by `make synth`; here the emulator takes or refuses them.
             "CDK_VALIDATION": "false",
-            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
+            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
             "NO_PROXY": without_proxy,
             "no_proxy": without_proxy,
             "TMPDIR": str(temporary),
