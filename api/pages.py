@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -100,7 +101,14 @@ class Headers:
                 for name, value in web.SECURITY_HEADERS.items():
                     headers[name] = value
                 headers[web.CONTENT_SECURITY_POLICY] = self._open if page else web.CLOSED_POLICY
-                headers.setdefault("Cache-Control", "no-cache" if page else "no-store")
+                headers.setdefault("Cache-Control", _control(scope["path"], message["status"], page=page))
             await send(message)
 
         await self._app(scope, receive, with_headers)
+
+
+def _control(path: str, status: int, *, page: bool) -> str:
+    """What an answer that says nothing of it may be kept for."""
+    if path in web.OPEN_PATHS and status == HTTPStatus.OK:
+        return web.SHARED_CONTROL
+    return "no-cache" if page else "no-store"

@@ -17,6 +17,11 @@ CONSOLE_CONFIG: Final = "/console/config.json"
 """Made by the API: the console asks it where the WebSocket is."""
 API_PATHS: Final = ("/v1/*", "/docs", "/docs/*", "/openapi.json", "/errors", "/healthz", "/readyz", CONSOLE_CONFIG)
 """What the API answers, `*` for any rest; everything else is a file."""
+OPEN_PATHS: Final = ("/docs", "/docs/style.css", "/openapi.json", "/errors")
+"""Documents of the API that are the same for everybody, and change with a deploy alone."""
+SHARED_CONTROL: Final = "public, max-age=0, s-maxage=60, must-revalidate"
+"""Cache-Control of what is the same for everybody: a browser asks each time whether it has the newest, the CDN once a
+minute. A deploy needs no invalidation then; what is a minute old works with the API of now."""
 ALIVE: Final = "/healthz"
 READY: Final = "/readyz"
 IMPORT: Final = "/v1/import"

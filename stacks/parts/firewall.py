@@ -21,12 +21,13 @@ WINDOW_S: Final = 300
 TOKENLESS: Final = 300
 """Requests to the API in that time without a token: every one of them is refused, so only a fault or a probe sends
 more."""
-UNREAD: Final = (
+COUNTED: Final = (
     *("SizeRestrictions_BODY", "CrossSiteScripting_BODY", "GenericLFI_BODY", "GenericRFI_BODY", "EC2MetaDataSSRF_BODY"),
+    "NoUserAgent_HEADER",
 )
-"""Rules of AWS's common set that only count: they judge bodies as if they were forms and stop at 8 KB, and a broadcast
-that carries a link or an import of 8 MB is neither. The API reads a body as JSON, checks every field and never puts it
-into a page."""
+"""Rules of AWS's common set that only count. They judge bodies as if they were forms and stop at 8 KB, and a broadcast
+that carries a link or an import of 8 MB is neither: the API reads a body as JSON, checks every field and never puts it
+into a page. And a business's own program need not say what it is called."""
 _PLAIN: Final = [waf.CfnWebACL.TextTransformationProperty(priority=0, type="NONE")]
 
 
@@ -46,7 +47,7 @@ class Firewall(Construct):
         super().__init__(scope, construct_id)
         rules = [
             _managed("AWSManagedRulesKnownBadInputsRuleSet"),
-            _managed("AWSManagedRulesCommonRuleSet", count=UNREAD),
+            _managed("AWSManagedRulesCommonRuleSet", count=COUNTED),
             _rate("Flood", limit=stage.requests_per_ip),
             _rate("Tokenless", limit=TOKENLESS, scope_down_statement=_tokenless()),
             _refuse("Body", _larger_than(LARGEST_BODY, on_import=False), "too_large", TooLargeError.status),

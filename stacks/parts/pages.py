@@ -15,7 +15,14 @@ from aws_cdk import aws_s3_assets as assets
 from aws_cdk import aws_s3_deployment as deployment
 from constructs import Construct
 
-from carillon.protocol.web import CONTENT_SECURITY_POLICY, FIRST_PAGE, PAGES, SECURITY_HEADERS, page_policy
+from carillon.protocol.web import (
+    CONTENT_SECURITY_POLICY,
+    FIRST_PAGE,
+    PAGES,
+    SECURITY_HEADERS,
+    SHARED_CONTROL,
+    page_policy,
+)
 from stacks.parts.acknowledge import acknowledge, wildcard
 from stacks.parts.bundle import ROOT
 from stacks.parts.function import retention
@@ -30,9 +37,6 @@ if TYPE_CHECKING:
 STILL: Final = ("*.svg", "*.png", "*.ico", "*.woff2")
 """Files that may be a day old: pictures and fonts."""
 STILL_CONTROL: Final = "public, max-age=86400"
-CODE_CONTROL: Final = "public, max-age=0, s-maxage=60, must-revalidate"
-"""Of pages and code: a browser asks each time whether it has the newest, CloudFront once a minute. No invalidation is
-needed at a deploy then; files keep their names, and pages of the last minute work with the API of this one."""
 HSTS: Final = cdk.Duration.days(365)
 _FUNCTION: Final = """\
 var FOLDERS = %s;
@@ -176,7 +180,7 @@ class Pages(Construct):
             )
             made.node.add_dependency(role.node.find_child("DefaultPolicy"))
 
-        put("Code", CODE_CONTROL, exclude=list(STILL))
+        put("Code", SHARED_CONTROL, exclude=list(STILL))
         put("Still", STILL_CONTROL, exclude=["*"], include=list(STILL))
         for handler in self._handlers():
             acknowledge(handler, "AwsSolutions-L1", "The CDK's own function, whose runtime follows the library")

@@ -21,11 +21,12 @@ from carillon.protocol.web import (
     LARGEST_IMPORT,
     SCHEME_HEADER,
     SECURITY_HEADERS,
+    SHARED_CONTROL,
 )
 from stacks.edge import KEPT_S
-from stacks.parts.firewall import UNREAD
+from stacks.parts.firewall import COUNTED
 from stacks.parts.origin_facing import origin_facing
-from stacks.parts.pages import CODE_CONTROL, STILL, STILL_CONTROL
+from stacks.parts.pages import STILL, STILL_CONTROL
 from tests.stacks.synthesised import Template, resources, templates
 
 DOMAIN = {"domain": "c.example.com", "hosted_zone_id": "Z1", "hosted_zone_name": "example.com"}
@@ -229,7 +230,7 @@ def test_only_this_distribution_reads_the_files(edge: Template) -> None:
 def test_pages_are_asked_for_anew_and_pictures_are_kept(edge: Template) -> None:
     put = [one["Properties"] for one in resources(edge, "Custom::CDKBucketDeployment").values()]
     by_control = {one["SystemMetadata"]["cache-control"]: one for one in put}
-    assert by_control[CODE_CONTROL]["Exclude"] == list(STILL)
+    assert by_control[SHARED_CONTROL]["Exclude"] == list(STILL)
     assert (by_control[STILL_CONTROL]["Exclude"], by_control[STILL_CONTROL]["Include"]) == (["*"], list(STILL))
     assert all(one["Prune"] for one in put)
 
@@ -315,7 +316,7 @@ def test_a_stage_sets_the_rate() -> None:
 def test_aws_rules_are_on_and_do_not_judge_bodies_as_forms(rules: dict[str, Any]) -> None:
     common = rules["AWSManagedRulesCommonRuleSet"]
     counted = common["Statement"]["ManagedRuleGroupStatement"]["RuleActionOverrides"]
-    assert {one["Name"] for one in counted} == set(UNREAD)
+    assert {one["Name"] for one in counted} == set(COUNTED)
     assert all(one["ActionToUse"] == {"Count": {}} for one in counted)
     assert rules["AWSManagedRulesKnownBadInputsRuleSet"]["OverrideAction"] == common["OverrideAction"] == {"None": {}}
 

@@ -20,7 +20,16 @@ import pytest
 from api.app import create_app
 from api.services import Services
 from carillon.config import ApiSettings
-from carillon.protocol.web import ALIVE, CONTENT_SECURITY_POLICY, SCHEME_HEADER, SECURITY_HEADERS, page_policy
+from carillon.protocol.web import (
+    ALIVE,
+    CONSOLE_CONFIG,
+    CONTENT_SECURITY_POLICY,
+    OPEN_PATHS,
+    SCHEME_HEADER,
+    SECURITY_HEADERS,
+    SHARED_CONTROL,
+    page_policy,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,6 +70,16 @@ def test_pages_and_answers_carry_the_headers() -> None:
     assert page.headers[CONTENT_SECURITY_POLICY] == page_policy(["wss://sockets.example"])
     assert problem.headers[CONTENT_SECURITY_POLICY].startswith("default-src 'none';")
     assert problem.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", OPEN_PATHS)
+def test_what_is_the_same_for_everybody_may_be_kept_for_a_minute(path: str) -> None:
+    answer = ask(path)
+    assert (answer.status_code, answer.headers["Cache-Control"]) == (200, SHARED_CONTROL)
+
+
+def test_what_the_console_is_told_is_asked_for_each_time() -> None:
+    assert ask(CONSOLE_CONFIG).headers["Cache-Control"] == "no-cache"
 
 
 # The command
