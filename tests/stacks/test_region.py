@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -214,3 +216,14 @@ def test_a_region_alone_asks_nothing_of_the_lost_one(alone: dict[str, Template],
 def test_only_one_of_two_regions_can_be_alone(given: dict[str, str]) -> None:
     with pytest.raises(ConfigError, match="alone="):
         stages.read(({"stage": "dev"} | given).get)
+
+
+def test_what_the_runbook_names_is_in_the_templates_once(two: dict[str, Template]) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "runbooks" / "region-failover.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"name (\$LEFT-)?(\w+) (\w+)\)", page))
+    assert len(named) >= 6
+    for far, room, place in named:
+        logical = two[f"{THERE}-{room}" if far else room]["Resources"]
+        assert len([one for one in logical if one.startswith(place) and len(one) == len(place) + 8]) == 1, (room, place)
+    for stack in re.findall(r"carillon-\$STAGE-\$LEFT-(\w+)", page):
+        assert f"{THERE}-{stack}" in two or stack == "identity", stack
