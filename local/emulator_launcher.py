@@ -114,7 +114,7 @@ def walk_less(sqs: Any) -> None:
     sqs._ensure_msg_fields = ensure_where_needed
 
 
-def serve(app: Any, *, ws: str = "none", date_header: bool = True) -> None:
+def serve(app: Any) -> None:
     """Serve with uvicorn and httptools; the emulator's own server costs nearly twice the CPU."""
     uvicorn = importlib.import_module("uvicorn")
     uvicorn.run(
@@ -123,8 +123,7 @@ def serve(app: Any, *, ws: str = "none", date_header: bool = True) -> None:
         port=int(os.environ["GATEWAY_PORT"]),
         loop="uvloop",
         http="httptools",
-        ws=ws,
-        date_header=date_header,  # twice in one answer it stops the CDK's clock: the emulator has its own
+        ws="none",
         access_log=False,
         log_level="warning",
         timeout_keep_alive=75,
@@ -132,11 +131,16 @@ def serve(app: Any, *, ws: str = "none", date_header: bool = True) -> None:
     )
 
 
-def cloud() -> None:
-    """Let the whole emulated cloud take our templates; what does so lies in `deploy`, beside this file."""
+def cloud(app: Any) -> None:
+    """Let the whole emulated cloud take our templates; what does so lies in `deploy`, beside this file.
+
+    Its own server serves it: that speaks WebSocket, and gives an answer one Date, which the CDK's clock goes by.
+    """
     sys.path.insert(0, str(Path(__file__).parent / "deploy"))
     importlib.import_module("shims").install(os.environ["CARILLON_EMULATED_ACCOUNT"], os.environ["MINISTACK_REGION"])
     importlib.import_module("repairs").install(os.environ["CARILLON_EMULATED_API_ID"])
+    del sys.argv[1:]  # which it would read as its own
+    app.main()
 
 
 def main() -> None:
@@ -147,8 +151,7 @@ def main() -> None:
         sys.exit(WRONG_VERSION)
     app = importlib.import_module("ministack.app")
     if "--cloud" in sys.argv:
-        cloud()
-        serve(app, ws="wsproto", date_header=False)
+        cloud(app)
         return
     sqs = importlib.import_module("ministack.services.sqs")
     if "--unpatched" not in sys.argv:

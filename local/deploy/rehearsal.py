@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 LONGEST_START_S = 60.0
 """Of one server."""
+LONGEST_SMOKE_S = 60.0
+"""Ten times what it takes on two idle cores: functions start cold."""
 
 
 class Rehearsal:
@@ -79,7 +81,12 @@ class Rehearsal:
         with serving(place, self._folder, timeout_s=steps.left_s) as url:
             try:
                 self._smoke = asyncio.run(
-                    smoke(url, place.cloud.websocket_url(WEB_STAGE), place.issuer, timeout_s=steps.left_s)
+                    smoke(
+                        url,
+                        place.cloud.websocket_url(WEB_STAGE),
+                        place.issuer,
+                        timeout_s=min(LONGEST_SMOKE_S, steps.left_s),
+                    )
                 )
             except httpx.HTTPError as error:
                 raise NotReadyError(f"the HTTP API does not answer: {error!r}") from error

@@ -10,11 +10,14 @@ from __future__ import annotations
 import contextvars
 import functools
 import importlib
+import logging
 import sys
 from types import ModuleType
 from typing import Any
 
 CUSTOM_RESOURCE_TIMEOUT_S = 60
+HTTP_ERROR = 400
+_LOG = logging.getLogger("apigateway")
 
 _subprotocol: contextvars.ContextVar[list[str]] = contextvars.ContextVar("_subprotocol")
 
@@ -73,6 +76,21 @@ def bound_custom_resources(custom_resource: Any) -> None:
     custom_resource.invoke_custom_resource = invoke_for_a_minute
 
 
+def report_failed_functions(lambdas: Any, custom_resource: Any) -> None:
+    """Fail a custom resource as soon as its function fails: AWS tries it again and says so when the time is up."""
+    execute = lambdas._execute_function_with_config_scope
+
+    @functools.wraps(execute)
+    def execute_and_report(record: Any, event: Any, *rest: Any, **options: Any) -> Any:
+        result = execute(record, event, *rest, **options)
+        if isinstance(event, dict) and "ResponseURL" in event and result.get("error"):
+            token = str(event["ResponseURL"]).rpartition("/")[2]
+            custom_resource.deliver_response(token, {"Status": "FAILED", "Reason": f"its function: {result['body']}"})
+        return result
+
+    lambdas._execute_function_with_config_scope = execute_and_report
+
+
 def take_serverless(modules: dict[str, Any]) -> None:
     """Let a template with AWS::Serverless resources in: AWS makes stacks of them, the emulator wants a package for it.
 
@@ -96,6 +114,8 @@ def answer_on_wanting_routes(gateway: Any) -> None:
     @functools.wraps(invoke)
     async def invoke_and_drop(api_id: str, account: str, region: str, route: Any, *rest: Any, **options: Any) -> Any:
         answer = await invoke(api_id, account, region, route, *rest, **options)
+        if isinstance(answer, dict) and int(answer.get("statusCode", 200)) >= HTTP_ERROR:
+            _LOG.warning("route %s: %s", route.get("routeKey"), answer)  # which nobody else would ever see
         answers = gateway._route_responses.get(api_id, {}).get(route.get("routeId"))
         if isinstance(answer, dict) and not answers:
             return {name: value for name, value in answer.items() if name != "body"}
@@ -112,4 +132,6 @@ def install(api_id: str) -> None:
     gateway = importlib.import_module("ministack.services.apigateway")
     answer_subprotocol(gateway)
     answer_on_wanting_routes(gateway)
-    bound_custom_resources(importlib.import_module("ministack.services.cloudformation.custom_resource"))
+    custom_resource = importlib.import_module("ministack.services.cloudformation.custom_resource")
+    bound_custom_resources(custom_resource)
+    report_failed_functions(importlib.import_module("ministack.services.lambda_svc"), custom_resource)

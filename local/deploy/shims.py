@@ -40,6 +40,9 @@ SHIMS: Mapping[str, Shim] = {
     ),
     "AWS::Budgets::Budget": Shim(),
     "AWS::CloudFront::VpcOrigin": Shim("vo_{name}", {"Id": "{ref}", "Arn": "arn:aws:cloudfront::{account}:{ref}"}),
+    "AWS::CloudWatch::CompositeAlarm": Shim(
+        "{stack}-{name}", {"Arn": "arn:aws:cloudwatch:{region}:{account}:alarm:{ref}"}
+    ),
     "AWS::CodeDeploy::Application": Shim(),
     "AWS::CodeDeploy::DeploymentGroup": Shim(),
     "AWS::EC2::EIP": Shim("203.0.113.1", {"AllocationId": "eipalloc-{name}", "PublicIp": "{ref}"}),

@@ -101,15 +101,15 @@ class Raw:
         self.heard.append({"closed": code})
 
 
-async def until(condition: Callable[[], bool], *, deadline: float, what: str) -> None:
-    """Wait until `condition` holds.
+async def until(condition: Callable[[], bool], *, deadline: float, what: Callable[[], str]) -> None:
+    """Wait until `condition` holds; `what` tells what was waited for.
 
     Raises:
         NotReadyError: the deadline (of the monotonic clock) passed.
     """
     while not condition():
         if time.monotonic() > deadline:
-            raise NotReadyError(f"waited in vain for {what}.")
+            raise NotReadyError(f"waited in vain for {what()}.")
         await asyncio.sleep(LOOK_INTERVAL_S)
 
 
@@ -163,7 +163,7 @@ async def _connect(phones: dict[str, Phone], deadline: float) -> float:
     await until(
         lambda: all(phone.client.state == "live" for phone in phones.values()),
         deadline=deadline,
-        what=f"all to be subscribed; they are {', '.join(phone.client.state for phone in phones.values())}",
+        what=lambda: f"all to be subscribed; they are {', '.join(phone.client.state for phone in phones.values())}",
     )
     return time.monotonic() - began
 
@@ -179,7 +179,7 @@ async def _knock(ws_url: str, issuer: Issuer, deadline: float) -> None:
     raw, line = Raw(), await open_line(ws_url, issuer.token("ana"))
     line.attach(raw)
     line.send(b'{"action":"ping"}')
-    await until(lambda: bool(raw.heard), deadline=deadline, what="the answer to a ping")
+    await until(lambda: bool(raw.heard), deadline=deadline, what=lambda: "the answer to a ping")
     line.leave(1000, "")
     if raw.heard != [PONG]:
         raise DeployError(f"a ping was answered with {raw.heard}")
@@ -194,11 +194,11 @@ async def _broadcast(api: Api, phones: dict[str, Phone], lane: Lane, deadline: f
         "data": {"ceremony": "15:30"},
     }
     accepted = await api.call("POST", "/v1/broadcasts", json=body)
-    began, broadcast_id = time.monotonic(), accepted["broadcast_id"]
+    began, broadcast_id = time.monotonic(), accepted["id"]
     await until(
         lambda: all(broadcast_id in phone.shown for phone in phones.values()),
         deadline=deadline,
-        what=f"the {lane.word} broadcast to reach everybody",
+        what=lambda: f"the {lane.word} broadcast to reach everybody",
     )
     took = time.monotonic() - began
     twice = [user_id for user_id, phone in phones.items() if phone.shown.count(broadcast_id) > 1]
