@@ -282,6 +282,7 @@ def test_what_the_runbooks_name_is_in_the_templates_once() -> None:
         for lane in ("Critical", "High", "Normal", "Low")
     }
     assert len(named) > 10
+    assert "Url" in templates("prod")["edge"]["Outputs"], "names.sh asks for it"
     for room, place in named:
         logical = templates("prod")[room]["Resources"]
         found = [one for one in logical if one.startswith(place) and len(one) == len(place) + 8]
