@@ -13,8 +13,6 @@ import http.client
 import sys
 from typing import Final
 
-import uvicorn
-
 from carillon.protocol.web import ALIVE, API_PORT, GRACE_S, KEEP_ALIVE_S
 
 _CHECK_S: Final = 4.0
@@ -37,6 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def serve(app: str, *, host: str, port: int, grace_s: int) -> None:
     """Serve `app` until SIGTERM; then no new connection is taken and requests under way have `grace_s` to finish."""
+    import uvicorn  # noqa: PLC0415 - a check runs every ten seconds, and needs no server
+
     uvicorn.run(
         app,
         host=host,
