@@ -1,4 +1,4 @@
-"""The WebSocket API of one Region: its routes, its one stage, its access log."""
+"""The WebSocket API of one Region: its routes and its one stage."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 import aws_cdk as cdk
-import jsii
-from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_apigatewayv2_integrations as integrations
 from aws_cdk import aws_iam as iam
@@ -15,6 +13,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from carillon.protocol.frames import Pong, encode
+from stacks.parts.access_log import AccessLog, may_log
 from stacks.parts.acknowledge import acknowledge, wildcard
 from stacks.parts.function import retention
 
@@ -29,38 +28,6 @@ _ANSWER: Final = "$default"
 _TEMPLATE: Final = "200"
 POSTING: Final = ("POST", "DELETE")
 """What is done to a socket from our side: send to it, close it."""
-LOG_FIELDS: Final = {
-    "requestId": "$context.requestId",
-    "requestTime": "$context.requestTime",
-    "connectionId": "$context.connectionId",
-    "eventType": "$context.eventType",
-    "routeKey": "$context.routeKey",
-    "status": "$context.status",
-    "integrationStatus": "$context.integration.status",
-    "integrationLatency": "$context.integration.latency",
-    "error": "$context.error.message",
-    "integrationError": "$context.integration.error",
-    "sourceIp": "$context.identity.sourceIp",
-}
-"""One line per connect, frame and disconnect; nothing a client has said, and no token."""
-
-
-@jsii.implements(apigatewayv2.IAccessLogSettings)
-class AccessLog:
-    """Where a stage logs, and what; the CDK takes these settings as an object with two properties."""
-
-    def __init__(self, log: logs.ILogGroup) -> None:
-        self._destination = apigatewayv2.LogGroupLogDestination(log)
-
-    @property
-    def destination(self) -> Any:
-        """A log group."""
-        return self._destination
-
-    @property
-    def format(self) -> apigateway.AccessLogFormat:
-        """A JSON object per line, so that Logs Insights finds the fields by name."""
-        return apigateway.AccessLogFormat.custom(json.dumps(LOG_FIELDS))
 
 
 class WebSocket(Construct):
@@ -82,6 +49,8 @@ class WebSocket(Construct):
         self.api = apigatewayv2.WebSocketApi(
             self,
             "Api",
+            # A label for whoever looks for it in the console; the id is API Gateway's.
+            api_name=cdk.Stack.of(self).stack_name,
             description="Carillon's sockets",
             route_selection_expression="$request.body.action",
             # Only then do consumers reach @connections over IPv6, past any NAT.
@@ -98,7 +67,7 @@ class WebSocket(Construct):
             throttle=apigatewayv2.ThrottleSettings(rate_limit=stage.callback_rps, burst_limit=stage.callback_burst),
             access_log_settings=AccessLog(log),
         )
-        self.web_stage.node.add_dependency(self._may_log())
+        self.web_stage.node.add_dependency(may_log(self))
         self._answer_pings()
         self._may_post = self._posting()
 
@@ -188,27 +157,3 @@ class WebSocket(Construct):
             "Gateway's cannot answer with the subprotocol that browsers wait for; every later frame comes on a socket "
             "that was let in",
         )
-
-    def _may_log(self) -> apigateway.CfnAccount:
-        """The account's consent, per Region, to API Gateway's writing logs: without it no WebSocket stage may log.
-
-        It is one for all APIs of the Region, so it outlives this stack: taking it away would silence the others.
-        """
-        role = iam.Role(
-            self,
-            "LogRole",
-            assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"),
-            managed_policies=[
-                iam.ManagedPolicy.from_aws_managed_policy_name("service-role/AmazonAPIGatewayPushToCloudWatchLogs")
-            ],
-        )
-        role.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
-        acknowledge(
-            role,
-            "AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
-            "AmazonAPIGatewayPushToCloudWatchLogs]",
-            "API Gateway checks for this very policy when the role becomes the Region's",
-        )
-        account = apigateway.CfnAccount(self, "MayLog", cloud_watch_role_arn=role.role_arn)
-        account.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
-        return account
