@@ -116,7 +116,8 @@ class SqsQueue:
                 config=Config(
                     connect_timeout=1,
                     read_timeout=3,
-                    retries={"max_attempts": 2, "mode": "standard"},
+                    # A consumer has no time to ask a hung Region thrice: the outbox does.
+                    retries={"max_attempts": 2 if region == self._settings.region else 0, "mode": "standard"},
                     max_pool_connections=32,
                 ),
             )
