@@ -12,13 +12,16 @@ import argparse
 import signal
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from local import settings
 from local.data_dir import DataDir
 from local.deploy.cdk import ROOT
 from local.deploy.rehearsal import Rehearsal
 from local.errors import LocalError
+
+if TYPE_CHECKING:
+    from local.deploy.report import Report
 
 FOLDER = ROOT / "build" / "deploy-local"
 WITHIN_S = 180.0
@@ -37,21 +40,28 @@ def main() -> int:
     except LocalError as error:
         return _fail(error)
     try:
-        data_dir.wipe()
-        rehearsal = Rehearsal(FOLDER, settings.read(), within_s=chosen.within, say=_say)
-        rehearsal.run()
-        report = rehearsal.report()
-        if not chosen.keep:
-            data_dir.wipe()
+        report = _rehearse(data_dir, within_s=chosen.within, keep=chosen.keep)
     except LocalError as error:
-        _say(f"the logs are in {FOLDER}")
         return _fail(error)
     finally:
         data_dir.release()
     for path in filter(None, (FOLDER / "report.json", chosen.json)):
         path.write_text(report.as_json())
-    print(report.as_text())
+    _say(report.as_text())
     return 0
+
+
+def _rehearse(data_dir: DataDir, *, within_s: float, keep: bool) -> Report:
+    data_dir.wipe()
+    rehearsal = Rehearsal(data_dir.folder, settings.read(), within_s=within_s, say=_say)
+    try:
+        report = rehearsal.run()
+    except BaseException:
+        _say(f"the logs are in {data_dir.folder}")
+        raise
+    if not keep:
+        data_dir.wipe()
+    return report
 
 
 def _say(line: str) -> None:

@@ -89,8 +89,9 @@ class Cdk:
         self._run("diff", "--fail", timeout_s=timeout_s)
 
     def destroy(self, *, timeout_s: float) -> None:
-        """Delete all stacks."""
-        self._run("destroy", "--all", "--force", timeout_s=timeout_s)
+        """Delete all stacks, by the templates that were synthesised last."""
+        assembly = self.folder / "cdk.out"
+        self._finish([PROGRAM, "destroy", "--all", "--force", "--app", assembly, *QUIET], timeout_s=timeout_s)
 
     def _run(self, command: str, *options: str, timeout_s: float) -> None:
         output = ["--output", str(self.folder / "cdk.out")]

@@ -22,15 +22,12 @@ class Inventory:
     Attributes:
         stacks: how many resources each has.
         types: how many resources there are of each type.
+        shimmed: of these, the ones without a thing behind them; where that depends on a property, as `type (property)`.
     """
 
     stacks: dict[str, int]
     types: dict[str, int]
-
-    @property
-    def shimmed(self) -> dict[str, int]:
-        """Of the types, those that the emulator does not make itself."""
-        return {kind: count for kind, count in self.types.items() if kind in shims.KINDS}
+    shimmed: dict[str, int]
 
 
 def inventory(place: Place) -> Inventory:
@@ -42,13 +39,26 @@ def inventory(place: Place) -> Inventory:
     client = place.client("cloudformation")
     stacks: dict[str, int] = {}
     types: Counter[str] = Counter()
+    shimmed: Counter[str] = Counter()
     for stack in _stacks(client):
+        name = stack["StackName"]
         if not stack["StackStatus"].endswith(("CREATE_COMPLETE", "UPDATE_COMPLETE")):
-            raise DeployError(f"the stack {stack['StackName']} is {stack['StackStatus']}")
-        resources = _resources(client, stack["StackName"])
-        stacks[stack["StackName"]] = len(resources)
-        types.update(one["ResourceType"] for one in resources)
-    return Inventory(stacks, dict(sorted(types.items())))
+            raise DeployError(f"the stack {name} is {stack['StackStatus']}")
+        kinds = [one["ResourceType"] for one in _resources(client, name)]
+        stacks[name] = len(kinds)
+        types.update(kinds)
+        shimmed.update(kind for kind in kinds if kind in shims.KINDS)
+        shimmed.update(_by_property(client.get_template(StackName=name)["TemplateBody"]))
+    return Inventory(stacks, dict(sorted(types.items())), dict(sorted(shimmed.items())))
+
+
+def _by_property(template: dict[str, Any]) -> list[str]:
+    return [
+        f"{kind} ({name})"
+        for one in template["Resources"].values()
+        for kind, name in shims.PROPERTY_SHIMS
+        if one["Type"] == kind and name in one.get("Properties", {})
+    ]
 
 
 def _stacks(client: Any) -> list[dict[str, Any]]:

@@ -43,10 +43,11 @@ class Rehearsal:
         self._folder = folder
         self._steps = Steps(within_s, say)
         self._place = Place(folder, settings)
-        self._inventory = Inventory({}, {})
+        self._inventory = Inventory({}, {}, {})
+        self._migrations: list[str] = []
         self._smoke = Smoke()
 
-    def run(self) -> None:
+    def run(self) -> Report:
         """Do it all; what was started is stopped, whatever happens.
 
         Raises:
@@ -56,6 +57,9 @@ class Rehearsal:
             with self._steps.step("start PostgreSQL, Valkey, the emulated cloud"):
                 stack.enter_context(self._place.running(timeout_s=min(LONGEST_START_S, self._steps.left_s)))
             self._rehearse()
+        return Report(
+            self._inventory, self._migrations, self._smoke, dict(self._steps.seconds), round(self._steps.passed_s, 1)
+        )
 
     def _rehearse(self) -> None:
         steps, place = self._steps, self._place
@@ -67,6 +71,7 @@ class Rehearsal:
         with steps.step("cdk deploy --all"):
             cdk.deploy(timeout_s=steps.left_s)
             self._inventory = inventory(place)
+            self._migrations = place.migrations()
             _require_stage(place)
         with steps.step("cdk diff: nothing to change"):
             cdk.diff(timeout_s=steps.left_s)
@@ -90,10 +95,6 @@ class Rehearsal:
                 )
             except httpx.HTTPError as error:
                 raise NotReadyError(f"the HTTP API does not answer: {error!r}") from error
-
-    def report(self) -> Report:
-        """What was deployed, and how long everything took."""
-        return Report(self._inventory, self._smoke, dict(self._steps.seconds), round(self._steps.passed_s, 1))
 
 
 def _require_stage(place: Place) -> None:
