@@ -89,7 +89,8 @@ def test_a_day_with_many_weddings_is_refused_by_its_most(
     count: Callable[[int, timedelta], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Some were canceled since: the morning's number counts."""
-    count(21, timedelta(hours=9))
+    count(21, timedelta(hours=9, minutes=20))
+    count(5, timedelta(hours=9, minutes=10))
     count(3, timedelta(minutes=10))
     assert check() == 3
     said = capsys.readouterr().err
