@@ -37,7 +37,7 @@ run: setup-run ## Run the whole system in the foreground; Ctrl-C stops it
 run-fresh: setup-run ## The same, without the data of earlier runs
 	@exec $(PYTHON) -m local --fresh $(ARGS)
 
-test: check synth ## All checks and all tests but the long ones
+test: check synth node_modules ## All checks and all tests but the long ones
 	$(PYTEST) tests/integration -q -m "not faults" $(addprefix --ignore=,$(IN_PROCESS)) $(ARGS)
 	$(PYTEST) tests/e2e -q -m "not faults" $(ARGS)
 	$(PYTHON) -m local.deploy
