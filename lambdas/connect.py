@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools import Logger
 
+import carillon.adapters.tokens  # noqa: F401 - 40 ms of processor time, spent in the init phase instead of a connect
 from carillon import wiring
 from carillon.errors import CarillonError, UnauthenticatedError
 from carillon.flow.connect import connect
