@@ -9,6 +9,7 @@ import aws_cdk as cdk
 from constructs import Construct
 
 from carillon.config import MigrationSettings, environment
+from carillon.errors import ConfigError
 from stacks.parts.bundle import ROOT
 from stacks.parts.function import ProductFunction
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 TIMEOUT_S: Final = 900
 """A function's longest run; a migration that needs more is cut into several."""
+AUTHORITIES: Final = "carillon/adapters/authorities/rds.pem"
 KIND: Final = "Custom::CarillonMigration"
 _SOURCES: Final = ("carillon/sql/migrations", "carillon/adapters/postgres")
 
@@ -52,6 +54,8 @@ class Migrations(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         brought = bool(stage.database_url)
+        if not brought:
+            _check_known(cdk.Stack.of(self).region)
         given = {"database_url": stage.database_url} if brought else {"owner_secret": secret.secret_arn}
         self._migrate = ProductFunction(
             self,
@@ -87,6 +91,19 @@ class Migrations(Construct):
         )
         run.node.add_dependency(*dependencies)
         return run
+
+
+def _check_known(region: str) -> None:
+    """Said before Aurora is made, which takes a quarter of an hour.
+
+    Raises:
+        ConfigError: nobody whom the migrations trust vouches for databases of this Region.
+    """
+    if f"# Amazon RDS {region} Root CA" not in (ROOT / AUTHORITIES).read_text():
+        raise ConfigError(
+            f"{region}: its RDS authorities are not in {AUTHORITIES}; add those of the Region's bundle "
+            f"(https://truststore.pki.rds.amazonaws.com/{region}/{region}-bundle.pem) with their names above them"
+        )
 
 
 def fingerprint() -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from carillon.config import MigrationSettings, StoreSettings, variable
+from carillon.errors import ConfigError
 from carillon.names import DATABASE_LOGIN, DATABASE_NAME, DATABASE_OWNER
 from stacks import stage as stages
 from stacks.parts.migration import fingerprint
@@ -223,6 +224,13 @@ def test_a_changed_migration_changes_the_fingerprint(monkeypatch: pytest.MonkeyP
         (tmp_path / "carillon/sql/migrations/0001.pre.x.sql").write_text(text)
         seen.add(fingerprint())
     assert len(seen) == 3
+
+
+def test_a_region_whose_databases_nobody_vouches_for_is_refused_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"mx-central-1.*rds\.pem"):
+        templates(
+            "dev", regions="mx-central-1", callback_rps="2500", callback_burst="1250", cloudfront_prefix_list="pl-1"
+        )
 
 
 def test_stores_that_were_there_before_are_taken_and_migrated() -> None:
