@@ -9,6 +9,7 @@ are real; `local/deploy/shims.py` lists what is not. Needs Node.js 20, and what 
 from __future__ import annotations
 
 import argparse
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -59,9 +60,18 @@ def _rehearse(data_dir: DataDir, *, within_s: float, keep: bool) -> Report:
     except BaseException:
         _say(f"the logs are in {data_dir.folder}")
         raise
+    finally:
+        _slim(data_dir.folder)
     if not keep:
         data_dir.wipe()
     return report
+
+
+def _slim(folder: Path) -> None:
+    """Leave logs and templates, not the data, the key and what functions and command line unpacked."""
+    for pattern in ("emulator/ministack-*", "postgres/data*", "postgres/password", "issuer", "valkey/dump.rdb", "tmp"):
+        for path in folder.glob(pattern):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _say(line: str) -> None:
