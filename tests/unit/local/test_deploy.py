@@ -162,13 +162,7 @@ def emulator(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         "ministack.services.cloudformation.provisioners": SimpleNamespace(
             _RESOURCE_HANDLERS={kind: {"create": refuse, "delete": refuse} for kind, _ in shims.PROPERTY_SHIMS}
         ),
-        "ministack.services.apigateway": SimpleNamespace(
-            _create_route_response=lambda api, route, data: (
-                201,
-                {},
-                json.dumps({"routeResponseId": f"{api}.{route}"}),
-            ),
-        ),
+        "ministack.services.apigateway": SimpleNamespace(_create_route_response=make_route_response),
     }
     for name, module in modules.items():
         monkeypatch.setitem(sys.modules, name, module)
