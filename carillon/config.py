@@ -262,7 +262,7 @@ class StoreSettings:
 
 @dataclasses.dataclass(frozen=True)
 class MigrationSettings:
-    """How the function that migrates the database on a deploy logs in: as the tables' owner, and to the writer itself."""
+    """How the function that migrates the database on a deploy logs in: as the tables' owner, to the writer itself."""
 
     database_url: str = setting(
         "CARILLON_MIGRATION_URL",

@@ -111,7 +111,7 @@ class OutageError(CarillonError):
 
 
 class ScalingError(CarillonError):
-    """AWS did not take a change of capacity; the others were made. It is tried again with the next round of the plan."""
+    """AWS did not take a change of capacity; the others were made. The next round of the plan tries again."""
 
     code = "scaling.failed"
     status = 503
