@@ -12,7 +12,10 @@ from stacks.cost.prices import HOURS_A_MONTH, Bill, Line, price
 from stacks.cost.standing import standing, task_hour
 
 if TYPE_CHECKING:
+    from datetime import time
+
     from carillon.model import Lane
+    from carillon.policy.profiles import Profile
     from carillon.policy.season import Peak
     from stacks.places import Templates
     from stacks.stage import Stage
@@ -31,8 +34,9 @@ def bills(stage: Stage, templates: Templates) -> list[Bill]:
     """
     week = profile()["weddings_per_normal_week"]
     saturday = week * profile()["saturday_share_of_week"]
-    peak = next(one for one in season.peaks(season.profile(stage.season)) if one.month == JUNE)
-    surge = _surge(templates, peak, _limits(stage))
+    months = season.profile(stage.season)
+    peak = next(one for one in season.peaks(months) if one.month == JUNE)
+    surge = _surge(templates, months, peak, _limits(stage))
     evenings = len(peak.weekdays)
     made = [
         Bill("An idle month", HOURS_A_MONTH),
@@ -71,9 +75,13 @@ def _limits(stage: Stage) -> Limits:
     )
 
 
-def _surge(templates: Templates, peak: Peak, limits: Limits) -> list[Line]:
+def _surge(templates: Templates, months: Profile, peak: Peak, limits: Limits) -> list[Line]:
     """What one raised evening costs above rest."""
-    hours = (peak.lower_at.hour - peak.raise_at.hour) + (peak.lower_at.minute - peak.raise_at.minute) / 60
+    least = min(months.hours.values())
+    hours = _clock(peak.lower_at) - _clock(peak.raise_at)
+    # What stands warm is given back in the first quiet hour: see ADR 19.
+    quiet = next(hour for hour, share in sorted(months.hours.items()) if hour > peak.lower_at.hour and share <= least)
+    warm_hours = quiet - _clock(peak.raise_at)
     at_rest = {one.knob: one.size for one in targets(None, limits, quiet=False)}
     lines = []
     for target in targets(peak, limits, quiet=False):
@@ -82,9 +90,16 @@ def _surge(templates: Templates, peak: Peak, limits: Limits) -> list[Line]:
             usd = more * hours * _task_hour(templates)
             lines.append(Line("Season peaks: API tasks", usd, f"{more} more tasks for {hours:g} h an evening"))
         elif target.knob.kind is Kind.PROVISIONED and target.knob.lane is not None:
-            usd = more * hours * 3600 * _environment_second(templates, target.knob.lane)
-            lines.append(Line("Season peaks: warm functions", usd, f"{more} more for {target.knob.lane.word}"))
+            usd = more * warm_hours * 3600 * _environment_second(templates, target.knob.lane)
+            lines.append(
+                Line("Season peaks: warm functions", usd, f"{more} more for {target.knob.lane.word}, {warm_hours:g} h")
+            )
     return lines
+
+
+def _clock(moment: time) -> float:
+    """A local time in hours."""
+    return moment.hour + moment.minute / 60
 
 
 def _environment_second(templates: Templates, lane: Lane) -> float:
