@@ -71,6 +71,23 @@ def _resources(client: Any, stack: str) -> list[dict[str, Any]]:
     return [one for page in pages for one in page["StackResourceSummaries"]]
 
 
+def require_drained(place: Place) -> None:
+    """Check that no message is left in any lane or among the dead letters.
+
+    Raises:
+        DeployError: names the queues and how many there are.
+    """
+    sqs = place.client("sqs")
+    left = {}
+    for url in sqs.list_queues()["QueueUrls"]:
+        counted = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        number = int(counted["ApproximateNumberOfMessages"]) + int(counted["ApproximateNumberOfMessagesNotVisible"])
+        if number:
+            left[url.rpartition("/")[2]] = number
+    if left:
+        raise DeployError(f"messages are left in queues: {left}")
+
+
 def require_nothing(place: Place) -> None:
     """Check that all is gone after `destroy`: stacks, functions, queues, APIs.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import httpx
 
 from local.deploy.cdk import Cdk, DeployError
-from local.deploy.inventory import Inventory, inventory, require_nothing
+from local.deploy.inventory import Inventory, inventory, require_drained, require_nothing
 from local.deploy.place import WEB_STAGE, Place
 from local.deploy.report import Report
 from local.deploy.service import serving
@@ -77,6 +77,7 @@ class Rehearsal:
             cdk.diff(timeout_s=steps.left_s)
         with steps.step("broadcasts"):
             self._broadcast()
+            require_drained(place)
         with steps.step("cdk destroy --all"):
             cdk.destroy(timeout_s=steps.left_s)
             require_nothing(place)

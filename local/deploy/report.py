@@ -56,8 +56,9 @@ class Report:
             + ", ".join(f"{name.rpartition('-')[2]} {count}" for name, count in deployed.stacks.items()),
             f"shimmed   {shimmed} resources of {len(deployed.shimmed)} types: {kinds}",
             f"migrated  {len(self.migrations)} migrations by the deployed function",
-            f"connected {len(TEAM)} people in {smoke.connected:.1f} s",
+            f"connected {len(TEAM) - 1} people in {smoke.connected:.1f} s",
             f"received  by everybody after {received}",
+            f"recovered by who connected afterwards in {smoke.recovered * 1000:.0f} ms",
             f"verified  {smoke.totals.get('delivered', 0)} deliveries acked, clean",
             f"in all    {self.seconds:.0f} s",
         ]

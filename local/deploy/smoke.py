@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from local.issuer import Issuer
 
 WEDDING: Final = "smoke"
-TEAM: Final = {"ana": "couple", "pia": "planner", "theo": "vendor"}
+TEAM: Final = {"ana": "couple", "pia": "planner", "theo": "vendor", "lea": "vendor"}
+LATE: Final = "lea"
+"""Connects only when all is sent, and must find it."""
 LOOK_INTERVAL_S: Final = 0.01
 PONG: Final = {"type": "pong"}
 
@@ -37,13 +39,15 @@ class Smoke:
 
     Attributes:
         connected: from the first connect until all were subscribed; functions start cold.
-        received: by broadcast, from its 202 until everybody had it.
+        received: by broadcast, from its 202 until everybody connected had it.
+        recovered: from the late one's connect until they had all of it.
         verified: from then until `verify` had nothing open.
         totals: what `verify` counted.
     """
 
     connected: float = 0.0
     received: dict[str, float] = field(default_factory=dict)
+    recovered: float = 0.0
     verified: float = 0.0
     totals: dict[str, int] = field(default_factory=dict)
 
@@ -137,7 +141,8 @@ async def smoke(api_url: str, ws_url: str, issuer: Issuer, *, timeout_s: float) 
     """
     seen, deadline = Smoke(), time.monotonic() + timeout_s
     api = Api(api_url, issuer)
-    phones = {user_id: Phone(ws_url, issuer, user_id) for user_id in TEAM}
+    late = Phone(ws_url, issuer, LATE)
+    phones = {user_id: Phone(ws_url, issuer, user_id) for user_id in TEAM if user_id != LATE}
     try:
         imported = await api.call("POST", IMPORT, content=rows())
         if imported["stored"] != len(TEAM):
@@ -146,11 +151,12 @@ async def smoke(api_url: str, ws_url: str, issuer: Issuer, *, timeout_s: float) 
         await _knock(ws_url, issuer, deadline)
         for name, lane in (("critical, cold", Lane.CRITICAL), *((lane.word, lane) for lane in Lane)):
             seen.received[name] = await _broadcast(api, phones, lane, deadline)
+        seen.recovered = await _recover(late, phones["ana"].shown, deadline)
         began = time.monotonic()
         seen.totals = await _verify(api, len(seen.received), deadline)
         seen.verified = time.monotonic() - began
     finally:
-        for phone in phones.values():
+        for phone in (*phones.values(), late):
             phone.client.stop()
         await api.close()
     return seen
@@ -205,6 +211,19 @@ async def _broadcast(api: Api, phones: dict[str, Phone], lane: Lane, deadline: f
     if twice:
         raise DeployError(f"the {lane.word} broadcast was shown twice to {', '.join(twice)}")
     return took
+
+
+async def _recover(late: Phone, sent: list[str], deadline: float) -> float:
+    began = time.monotonic()
+    late.client.start()
+    await until(
+        lambda: len(late.shown) >= len(sent),
+        deadline=deadline,
+        what=lambda: f"{LATE} to find {len(sent)} broadcasts; there are {len(late.shown)}",
+    )
+    if sorted(late.shown) != sorted(sent):
+        raise DeployError(f"{LATE} found {late.shown}, sent were {sent}")
+    return time.monotonic() - began
 
 
 async def _verify(api: Api, broadcasts: int, deadline: float) -> dict[str, int]:
