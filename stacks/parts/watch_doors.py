@@ -101,11 +101,14 @@ def watch_account(alarms: Alarms, stage: Stage) -> None:
 def watch_planner(alarms: Alarms, capacity: CapacityStack) -> None:
     """That rounds go well: only then the planner says how many weddings the day has."""
     rounds = measured(Metric.WEDDINGS_TODAY, "SampleCount", period=ROUND)
-    says = "No planner round went well for three rounds: capacity stays as it is. Read the planner's log."
+    says = "No planner round went well for three rounds: it counts no weddings, or sets no capacity. Read its log."
     alarms.add("Planner", rounds, 1, says, _PLANNER, operator=BELOW, of=(3, 3), missing=BAD)
     failing = capacity.plan.function.metric_errors(period=ROUND)
     says = "A planner round failed. It comes again by itself; look when it fails again."
     alarms.add("PlannerErrors", failing, 0, says, _PLANNER, of=(2, 3))
+    lost = capacity.dead_letters.metric_approximate_number_of_messages_visible(period=ROUND, statistic="Maximum")
+    says = "A planner round could not be started, or failed three times: a peak may stand without its capacity."
+    alarms.add("PlannerDeadLetters", lost, 0, says, _PLANNER, of=(1, 1))
 
 
 def wedding_day(alarms: Alarms) -> cloudwatch.Alarm:
