@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import subprocess
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,11 +50,13 @@ def context(*, cloud: Cloud, database_url: str, valkey_url: str, jwks_url: str) 
 
 
 def require_runtime(python: Path) -> None:
-    """Check that the emulator's Python is the functions': their packages hold code compiled for it.
+    """Check that the functions' packages, which hold compiled code, can run here: Linux, and the functions' Python.
 
     Raises:
-        MissingBinaryError: it is another.
+        MissingBinaryError: they cannot.
     """
+    if platform.system() != "Linux":
+        raise MissingBinaryError(f"the functions' packages are made for Linux, this is {platform.system()}.")
     told = subprocess.run(
         [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"],
         capture_output=True,

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import json
 import os
+import signal
 import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from carillon.rows import Sheet
+from local.data_dir import DataDir
 from local.deploy import cdk, repairs, service, shims, smoke
+from local.deploy.__main__ import main
 from local.deploy.cdk import Cdk, DeployError
 from local.deploy.inventory import Inventory
+from local.deploy.place import require_runtime
 from local.deploy.report import Report
 from local.deploy.smoke import Smoke
 from local.deploy.steps import Steps
-from local.errors import NotReadyError
+from local.errors import EX_CONFIG, MissingBinaryError, NotReadyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,6 +98,31 @@ def test_a_command_that_does_not_end_is_ended(tmp_path: Path, monkeypatch: pytes
     pid = (tmp_path / "pid").read_text()
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid), 0)
+
+
+# the run
+
+
+def test_a_folder_in_use_is_told_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["deploy", "--folder", str(tmp_path)])
+    before = signal.getsignal(signal.SIGTERM)
+    held = DataDir(tmp_path)
+    try:
+        assert main() == EX_CONFIG
+    finally:
+        held.release()
+        signal.signal(signal.SIGTERM, before)
+    assert "local.already_running: another run uses" in capsys.readouterr().err
+
+
+def test_the_emulators_python_must_be_the_functions(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho 3.9\n")
+    python.chmod(0o755)
+    with pytest.raises(MissingBinaryError, match=r"is 3\.9"):
+        require_runtime(python)
 
 
 # the service
