@@ -82,7 +82,7 @@ diff: setup node_modules ## What a deploy would change: make diff STAGE=prod
 	@$(CDK) diff --all -c stage=$(STAGE) $(ARGS)
 
 deploy-check: setup ## Whether weddings forbid a deploy now
-	@$(PYTHON) -m stacks.deploy_check --stage $(STAGE) $(ARGS) $(if $(FORCE),--force)
+	@$(PYTHON) -m stacks.deploy_check --stage $(STAGE) $(ARGS) $(if $(FORCE),--override)
 
 deploy: deploy-check node_modules ## Deploy a stage into the AWS account at hand: make deploy STAGE=dev [FORCE=1]
 	@$(CDK) deploy --all -c stage=$(STAGE) $(ARGS)

@@ -14,15 +14,18 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import aws_cdk as cdk
 
 from carillon.config import LaneUrls, StoreSettings, variable
 from stacks import stage as stages
+from stacks.command_line import WITHOUT_BUNDLING, context
 from stacks.compose import compose
 from stacks.places import Templates
-from stacks.synth import context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 STAGE: Final = "dev"
 _QUEUE_URLS: Final = variable(StoreSettings, "queue_urls")
@@ -168,22 +171,28 @@ def _schedules(templates: Templates, ours: dict[str, Any]) -> list[dict[str, Any
     return sorted(made, key=lambda one: (one["handler"], one["expression"]))
 
 
-def synthesised(stage: str = STAGE) -> Templates:
-    """The templates of a stage."""
+def synthesised(values: Mapping[str, Any]) -> Templates:
+    """The templates of the stage that these context values mean."""
     with tempfile.TemporaryDirectory() as folder:
-        app = cdk.App(outdir=folder, context={**context(), "aws:cdk:bundling-stacks": [], "stage": stage})
+        app = cdk.App(outdir=folder, context={**values, **WITHOUT_BUNDLING})
         compose(app, stages.read(app.node.try_get_context))
         return Templates({stack.stack_name: stack.template for stack in app.synth().stacks})
 
 
-def main() -> int:
-    """Write the extract, or check it."""
-    parser = argparse.ArgumentParser(prog="python -m stacks.extract", description=(__doc__ or "").splitlines()[0])
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--write", type=Path, metavar="FILE")
-    what.add_argument("--check", type=Path, metavar="FILE")
+def keep(what: str, stage: str, text_of: Callable[[Templates], str]) -> int:
+    """The command line of a committed file that is made from the templates: `--write` it, or `--check` that it is so.
+
+    Args:
+        what: the command's one-line description.
+        stage: whose templates.
+        text_of: makes the file's text.
+    """
+    parser = argparse.ArgumentParser(description=what)
+    ways = parser.add_mutually_exclusive_group(required=True)
+    ways.add_argument("--write", type=Path, metavar="FILE")
+    ways.add_argument("--check", type=Path, metavar="FILE")
     arguments = parser.parse_args()
-    text = json.dumps(extract(synthesised()), indent=2) + "\n"
+    text = text_of(synthesised(context(stage)))
     if arguments.write:
         arguments.write.write_text(text)
         return 0
@@ -191,6 +200,12 @@ def main() -> int:
         return 0
     sys.stderr.write(f"{arguments.check} is not what the templates say; write it anew with `make docs`\n")
     return 1
+
+
+def main() -> int:
+    """Write the extract, or check it."""
+    what = (__doc__ or "").splitlines()[0]
+    return keep(what, STAGE, lambda templates: json.dumps(extract(templates), indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -8,14 +8,12 @@ Drawn from the stage `prod`. Every number in it is read from a template, so the 
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import dataclass
 from html import escape
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from stacks.extract import consumers, extract, synthesised
+from stacks.extract import consumers, extract, keep
 
 if TYPE_CHECKING:
     from stacks.places import Templates
@@ -199,20 +197,8 @@ def _arrow(start: tuple[int, int, int], end: tuple[int, int, int]) -> str:
 
 def main() -> int:
     """Write the picture, or check it."""
-    parser = argparse.ArgumentParser(prog="python -m stacks.picture", description=(__doc__ or "").splitlines()[0])
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--write", type=Path, metavar="FILE")
-    what.add_argument("--check", type=Path, metavar="FILE")
-    arguments = parser.parse_args()
-    templates = synthesised(STAGE)
-    picture = draw(nodes(templates), arrows(extract(templates)))
-    if arguments.write:
-        arguments.write.write_text(picture)
-        return 0
-    if arguments.check.read_text() == picture:
-        return 0
-    sys.stderr.write(f"{arguments.check} is not what the templates say; draw it anew with `make docs`\n")
-    return 1
+    what = (__doc__ or "").splitlines()[0]
+    return keep(what, STAGE, lambda templates: draw(nodes(templates), arrows(extract(templates))))
 
 
 if __name__ == "__main__":

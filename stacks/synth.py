@@ -20,12 +20,12 @@ import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
 from stacks import stage as stages
+from stacks.command_line import ROOT, WITHOUT_BUNDLING, context
 from stacks.compose import compose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-ROOT: Final = Path(__file__).resolve().parent.parent
 _DOMAIN: Final = {"domain": "ring.example.org", "hosted_zone_id": "Z0EXAMPLE", "hosted_zone_name": "example.org"}
 VARIANTS: Final[Mapping[str, Mapping[str, str]]] = {
     "dev": {"stage": "dev"},
@@ -33,14 +33,6 @@ VARIANTS: Final[Mapping[str, Mapping[str, str]]] = {
     "prod": {"stage": "prod"},
     "prod-two-regions": {"stage": "prod", "regions": "us-east-1,eu-west-1", **_DOMAIN},
 }
-_SKIP_BUNDLING: Final[Mapping[str, Any]] = {"aws:cdk:bundling-stacks": []}
-"""The layer is built when it is deployed, and by its own test; its content changes no template."""
-
-
-def context() -> dict[str, Any]:
-    """What the CDK command line hands to the app from cdk.json."""
-    read: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
-    return read
 
 
 def synthesise(overrides: Mapping[str, str], out: Path) -> None:
@@ -53,7 +45,7 @@ def synthesise(overrides: Mapping[str, str], out: Path) -> None:
     Raises:
         RuntimeError: a check found something, which is printed.
     """
-    app = cdk.App(outdir=str(out), context={**context(), **_SKIP_BUNDLING, **overrides})
+    app = cdk.App(outdir=str(out), context={**context(), **WITHOUT_BUNDLING, **overrides})
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
     compose(app, stages.read(app.node.try_get_context))
     app.synth()

@@ -1,6 +1,6 @@
 """What a stage costs in a month, from its templates and a load profile.
 
-    python -m stacks.cost --stage prod [--json] [--out build/cost]
+    python -m stacks.cost --stage prod [-c readers=3] [--json] [--out build/cost]
 
 Prices are those of one Region (`prices.json`), the load is that of `load.json`; both are there to be changed.
 """
@@ -13,7 +13,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stacks import stage as stages
+from carillon.errors import ConfigError
+from stacks import command_line
 from stacks.cost.bills import bills
 from stacks.cost.load import load_of, profile
 from stacks.cost.picture import page
@@ -29,12 +30,15 @@ if TYPE_CHECKING:
 def main() -> int:
     """Print the table, write the page."""
     parser = argparse.ArgumentParser(prog="python -m stacks.cost", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--stage", required=True, choices=sorted(stages.STAGES))
+    command_line.add_options(parser)
     parser.add_argument("--out", type=Path, default=Path("build/cost"), help="folder of the page")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     arguments = parser.parse_args()
-    stage = stages.STAGES[arguments.stage]
-    told = bills(stage, synthesised(arguments.stage))
+    try:
+        stage = command_line.stage_of(arguments)
+    except ConfigError as error:
+        parser.error(error.message)
+    told = bills(stage, synthesised(command_line.context(arguments.stage, arguments.context)))
     arguments.out.mkdir(parents=True, exist_ok=True)
     picture = arguments.out / f"{stage.name}.html"
     picture.write_text(page(f"What the stage {stage.name} costs", told, _note()))

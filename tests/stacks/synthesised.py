@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import aws_cdk as cdk
 
 from stacks import stage as stages
+from stacks.command_line import WITHOUT_BUNDLING, context
 from stacks.compose import compose
 from stacks.places import Templates
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 Template = dict[str, Any]
 
 
 @cache
 def templates(stage: str, **overrides: str) -> dict[str, Template]:
     """By stack name without the stage's prefix (`queues`, `eu-west-1-queues`), for `stage` with `-c` overrides."""
-    flags = json.loads((ROOT / "cdk.json").read_text())["context"]
-    # No wheels are fetched for the layer: what it holds is tested where it is built.
-    context = flags | {"stage": stage, "aws:cdk:bundling-stacks": []} | overrides
-    app = cdk.App(context=context)
+    app = cdk.App(context={**context(stage), **WITHOUT_BUNDLING, **overrides})
     compose(app, stages.read(app.node.try_get_context))
     prefix = f"carillon-{stage}-"
     return {stack.stack_name.removeprefix(prefix): stack.template for stack in app.synth().stacks}

@@ -13,12 +13,13 @@ import pytest
 from carillon.model import Lane
 from carillon.policy.lanes import LANES
 from stacks import stage as stages
+from stacks.command_line import ROOT
 from stacks.cost.bills import bills
 from stacks.cost.load import load_of, variable
 from stacks.cost.picture import page
 from stacks.cost.prices import HOURS_A_MONTH, Bill, Line, price, price_list
 from stacks.cost.standing import FREE, priced, standing
-from tests.stacks.synthesised import ROOT, templates, whole
+from tests.stacks.synthesised import templates, whole
 
 if TYPE_CHECKING:
     from pathlib import Path

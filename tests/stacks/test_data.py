@@ -11,8 +11,9 @@ from carillon.config import MigrationSettings, StoreSettings, variable
 from carillon.errors import ConfigError
 from carillon.names import DATABASE_LOGIN, DATABASE_NAME, DATABASE_OWNER
 from stacks import stage as stages
+from stacks.command_line import ROOT
 from stacks.parts.migration import fingerprint
-from tests.stacks.synthesised import ROOT, Template, resources, templates
+from tests.stacks.synthesised import Template, resources, templates
 
 STAGES = ("dev", "prod")
 BROUGHT = {"database_url": "postgresql://me:secret@db.example:5433/mine", "valkey_url": "valkey://cache.example:6380"}

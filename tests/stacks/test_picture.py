@@ -8,9 +8,10 @@ from xml.etree import ElementTree as ET
 from carillon.model import Lane
 from carillon.policy.lanes import LANES, MAX_RECEIVES
 from stacks import stage as stages
+from stacks.command_line import ROOT
 from stacks.extract import extract
 from stacks.picture import STAGE, Node, arrows, draw, nodes
-from tests.stacks.synthesised import ROOT, whole
+from tests.stacks.synthesised import whole
 
 PICTURE = ROOT / "docs" / "images" / "architecture.svg"
 

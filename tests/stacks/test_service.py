@@ -19,10 +19,11 @@ from carillon.config import ROOMS, ApiSettings, CallbackSettings, StoreSettings,
 from carillon.protocol.web import ALIVE, API_POOL, API_PORT, GRACE_S, READY
 from local import product
 from stacks import stage as stages
+from stacks.command_line import ROOT
 from stacks.parts.bundle import NOT_SHIPPED
 from stacks.parts.image import COMMAND, USER, image
 from stacks.service import DRAIN_S, STOP_S, requests_per_minute
-from tests.stacks.synthesised import ROOT, Template, resources, templates
+from tests.stacks.synthesised import Template, resources, templates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

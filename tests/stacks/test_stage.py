@@ -10,7 +10,7 @@ import pytest
 
 from carillon.errors import ConfigError
 from stacks import stage
-from tests.stacks.synthesised import ROOT
+from stacks.command_line import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

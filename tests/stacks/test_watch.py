@@ -19,11 +19,12 @@ from carillon.errors import ConfigError
 from carillon.model import Lane
 from carillon.names import METRICS, NAMESPACE, Metric
 from carillon.policy.lanes import LANES, MAX_CONCURRENCY
+from stacks.command_line import ROOT
 from stacks.parts.topics import Topics
 from stacks.parts.watch_stores import nodes
 from stacks.stage import STAGES as STAGE_TABLE
 from stacks.watch import AT_RISK
-from tests.stacks.synthesised import ROOT, Template, resources, templates
+from tests.stacks.synthesised import Template, resources, templates
 
 STAGES = ("dev", "prod")
 RUNBOOK = re.compile(r"Runbook: (docs/runbooks/[a-z-]+\.md)$")

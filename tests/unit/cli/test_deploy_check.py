@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import boto3
 import pytest
@@ -14,11 +20,15 @@ from moto import mock_aws
 from carillon.adapters.cloudwatch import EmfMetrics
 from carillon.cli import deploy_check, main
 from carillon.names import DIMENSION_SERVICE, METRIC_UNITS, NAMESPACE, SERVICE, Metric
+from carillon.policy.season import is_saturday
+from stacks import command_line
+from stacks.command_line import ROOT
 from stacks.deploy_check import main as stage_check
 from stacks.stage import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 REGION = "us-east-1"
 TUESDAY = datetime(2027, 6, 8, 18, tzinfo=UTC)
@@ -201,6 +211,74 @@ def test_the_metric_is_found_where_the_planner_writes_it(
     assert f'"{DIMENSION_SERVICE}":"{SERVICE}"' in line.replace(" ", "")
 
 
+class CloudWatch(BaseHTTPRequestHandler):
+    """Answers that there were 21 weddings, in the protocol that boto3 speaks with CloudWatch."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        result = {"Id": "weddings", "StatusCode": "Complete", "Values": [21.0]}
+        body = json.dumps({"MetricDataResults": [result]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-amz-json-1.0")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_given: Any) -> None:
+        """Nothing to standard error, which the test reads."""
+
+
+@pytest.fixture(scope="module")
+def cloudwatch_url() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), CloudWatch) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def not_saturday() -> str:
+    """A time zone where it is another day now, so that the test passes on every day of the week."""
+    return next(name for name in ("Etc/GMT+12", "Etc/GMT-14") if not is_saturday(datetime.now(UTC), ZoneInfo(name)))
+
+
+def make_deploy(url: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """`make deploy` of prod with 21 weddings today; what would be the CDK says its arguments instead."""
+    environment = os.environ | {
+        "AWS_ENDPOINT_URL_CLOUDWATCH": url,
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+    }
+    done = ("-o", "setup", "-o", "node_modules", f"PYTHON={sys.executable}", "CDK=echo the CDK is asked to")
+    command = ["make", "--no-print-directory", *done, "deploy", "STAGE=prod", *words]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("context", ["", "-c freeze_weddings=20", "--force"])
+def test_make_deploy_stops_at_the_refusal(cloudwatch_url: str, context: str) -> None:
+    """`cdk deploy --force` means something else, so that it overrides nothing."""
+    done = make_deploy(cloudwatch_url, f"ARGS=-c time_zone={not_saturday()} {context}")
+    assert done.returncode == 2
+    assert "Error 3" in done.stderr
+    assert f"there are 21 weddings today in {not_saturday()}, more than 20" in done.stderr
+    assert "the CDK is asked" not in done.stdout
+
+
+def test_make_deploy_goes_on_below_the_threshold_of_its_own_arguments(cloudwatch_url: str) -> None:
+    words = f"-c time_zone={not_saturday()} -c freeze_weddings=21"
+    done = make_deploy(cloudwatch_url, f"ARGS={words}")
+    assert done.stderr == ""
+    assert done.stdout == f"the CDK is asked to deploy --all -c stage=prod {words}\n"
+
+
+def test_make_deploy_with_force_says_what_it_overrides(cloudwatch_url: str) -> None:
+    done = make_deploy(cloudwatch_url, f"ARGS=-c time_zone={not_saturday()}", "FORCE=1")
+    assert done.returncode == 0
+    assert "FORCE: prod is deployed although there are 21 weddings today" in done.stderr
+    assert "the CDK is asked to deploy" in done.stdout
+
+
 def test_the_stages_own_values_are_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """What `make deploy` runs first, its `-c` included and whatever else is the CDK's left out."""
     asked: list[list[str]] = []
@@ -210,21 +288,21 @@ def test_the_stages_own_values_are_handed_over(monkeypatch: pytest.MonkeyPatch) 
         return SimpleNamespace(returncode=3)
 
     monkeypatch.setattr("stacks.deploy_check.subprocess.run", run)
-    words = [
-        "--stage",
-        "prod",
-        "-c",
-        "regions=eu-west-1",
-        "--require-approval",
-        "never",
-        "--context",
-        "season=channels",
-    ]
-    monkeypatch.setattr(sys, "argv", ["deploy_check", *words, "--force"])
+    words = "--stage prod -c regions=eu-west-1 --require-approval never --context season=channels --override"
+    monkeypatch.setattr(sys, "argv", ["deploy_check", *words.split()])
     assert stage_check() == 3
     prod = STAGES["prod"]
     place = ["--region", "eu-west-1", "--time-zone", prod.time_zone, "--threshold", str(prod.freeze_weddings)]
     assert asked == [["deploy-check", "--stage", "prod", *place, "--force"]]
+
+
+def test_what_cdk_json_sets_counts_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A team keeps its own values there (docs/DEPLOY.md), and the CDK deploys by them."""
+    (tmp_path / "cdk.json").write_text('{"context": {"stage": "dev", "time_zone": "Europe/Berlin", "readers": 3}}')
+    monkeypatch.setattr(command_line, "ROOT", tmp_path)
+    given = SimpleNamespace(stage="prod", context=["readers=4"])
+    stage = command_line.stage_of(given)
+    assert (stage.name, stage.time_zone, stage.readers) == ("prod", "Europe/Berlin", 4)
 
 
 def test_a_stage_that_is_none_is_a_usage_error(
