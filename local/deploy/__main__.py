@@ -42,9 +42,7 @@ def main() -> int:
     try:
         data_dir = DataDir(chosen.folder.absolute())
     except AlreadyRunningError:
-        return _fail(
-            AlreadyRunningError(f"another run uses {chosen.folder}: wait, or name another --folder")
-        )
+        return _fail(AlreadyRunningError(f"another run uses {chosen.folder}: wait, or name another --folder"))
     except DataDirError:
         return _fail(DataDirError(f"{chosen.folder} cannot be written, or is not ours: name another --folder"))
     try:

@@ -78,7 +78,9 @@ class Cdk:
 
     def bootstrap(self, *, timeout_s: float) -> None:
         """Make what every deploy to an account needs: the bucket for assets, the roles."""
-        self._finish([PROGRAM, "bootstrap", f"aws://{ACCOUNT}/{REGION}", *QUIET], timeout_s=timeout_s)
+        argv: list[str | Path] = [PROGRAM, "bootstrap", f"aws://{ACCOUNT}/{REGION}", *QUIET]
+        # Where there is no cdk.json: it would synthesise our stacks, which it does not need.
+        self._finish(argv, timeout_s=timeout_s, cwd=self.folder)
 
     def deploy(self, *, timeout_s: float) -> None:
         """Synthesise and deploy all stacks."""
@@ -97,9 +99,9 @@ class Cdk:
         output = ["--output", str(self.folder / "cdk.out")]
         self._finish([PROGRAM, command, *options, *output, *QUIET, *self._context], timeout_s=timeout_s)
 
-    def _finish(self, argv: list[str | Path], *, timeout_s: float) -> None:
+    def _finish(self, argv: list[str | Path], *, timeout_s: float, cwd: Path = ROOT) -> None:
         name = " ".join(map(str, ("cdk" if argv[0] == PROGRAM else "npm", argv[1])))
-        child = Child(name, argv, log_path=self.log_path, env=self.environment(), cwd=ROOT)
+        child = Child(name, argv, log_path=self.log_path, env=self.environment(), cwd=cwd)
         try:
             wait_until(
                 lambda: not child.alive, timeout_s=timeout_s, what=f"`{name}` to end; its log is {self.log_path}"
