@@ -8,15 +8,13 @@ from urllib.parse import unquote_to_bytes
 
 from api.problems import answer
 from carillon.errors import CarillonError, InvalidInputError, OutageError, TooLargeError
-from carillon.protocol.web import ALIVE, IMPORT, LARGEST_BODY, LARGEST_IMPORT
+from carillon.protocol.web import ALIVE, GRACE_S, IMPORT, LARGEST_BODY, LARGEST_IMPORT
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_PATIENCE_S: Final = 30.0
+_PATIENCE_S: Final = float(GRACE_S)
 """Longest time to send a body in: a client that drips bytes must not hold a place forever."""
-
-
 _MOST_AT_ONCE: Final = 200
 """Requests under way; 40 threads serve them. While the database is away each waits out its time, and a queue without
 an end would answer nobody in time: whoever comes on top is sent away at once."""

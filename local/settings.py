@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from carillon import config
 from carillon.config import setting
 from carillon.errors import ConfigError
+from carillon.protocol import web
 from local.errors import SettingError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ CALLBACK_PORT = "CARILLON_CALLBACK_PORT"
 class LocalSettings:
     """The local run. A port of 0 takes any free one; an empty program takes the installed wheel's."""
 
-    api_port: int = setting(API_PORT, "Port of the HTTP API and the console.", default=8080, between=PORT)
+    api_port: int = setting(API_PORT, "Port of the HTTP API and the console.", default=web.API_PORT, between=PORT)
     ws_port: int = setting(WS_PORT, "Port of the WebSocket gateway.", default=8081, between=PORT)
     callback_port: int = setting(
         CALLBACK_PORT, "Port on which the gateway takes posts to connections.", default=8082, between=PORT

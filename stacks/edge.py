@@ -14,6 +14,7 @@ from aws_cdk import aws_s3 as s3
 
 from carillon.protocol.web import API_PATHS, BALANCER_IDLE_S, SCHEME_HEADER, origin
 from stacks.identity import sign_in_origins
+from stacks.network import HTTP
 from stacks.parts.acknowledge import acknowledge
 from stacks.parts.balancer import balancer
 from stacks.parts.firewall import Firewall
@@ -149,7 +150,7 @@ class EdgeStack(cdk.Stack):
             origin=origins.VpcOrigin.with_application_load_balancer(
                 self.load_balancer,
                 protocol_policy=cloudfront.OriginProtocolPolicy.HTTP_ONLY,
-                http_port=80,
+                http_port=HTTP,
                 read_timeout=cdk.Duration.seconds(READ_S),
                 keepalive_timeout=cdk.Duration.seconds(KEPT_S),
             ),

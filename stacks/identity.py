@@ -10,7 +10,8 @@ from aws_cdk import aws_cognito as cognito
 
 from carillon.config import TokenSettings, environment
 from carillon.names import Scope
-from carillon.protocol.sign_in import CLI_ADDRESS, CONSOLE_PATH
+from carillon.protocol.sign_in import CLI_ADDRESS
+from carillon.protocol.web import CONSOLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +63,7 @@ def sign_in_origins(stage: Stage, edge: cdk.Stack) -> str:
 def _other_consoles(stage: Stage, region: str) -> list[str]:
     """Addresses of the other Region's console, where they can be told before it is there: on a domain of one's own."""
     others = [other for other in stage.regions if other != region] if stage.domain else []
-    return [f"https://{stage.region_domain(other)}{CONSOLE_PATH}" for other in others]
+    return [f"https://{stage.region_domain(other)}{CONSOLE}" for other in others]
 
 
 class IdentityStack(cdk.Stack):
@@ -88,7 +89,7 @@ class IdentityStack(cdk.Stack):
             # CloudFormation takes no stack without a resource, and `cdk diff` would never be empty.
             cdk.CfnWaitConditionHandle(self, "Nothing")
             return
-        consoles = [f"{edge.url}{CONSOLE_PATH}", *_other_consoles(stage, self.region)]
+        consoles = [f"{edge.url}{CONSOLE}", *_other_consoles(stage, self.region)]
         self.user_pool = self._pool(stage, consoles[0])
         self.sign_in_client = self._console(self.user_pool, consoles).user_pool_client_id
         self._domain(self.user_pool, domain_prefix(stage, edge))

@@ -20,7 +20,7 @@ from carillon.cli import (
 )
 from carillon.cli.client import Api
 from carillon.cli.errors import CommandError, Exit
-from carillon.cli.place import find
+from carillon.cli.place import DEFAULT_URL, find
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ _COMMANDS: Final = (importing, listening, sending, listing, verifying, tokens, d
 _EPILOG: Final = (
     "exit codes: 0 fine, 1 found something (a loss, a bad row), 2 usage, 3 refused by the system, 4 unavailable. "
     "The system is looked for at --api, CARILLON_API_URL, the running local system's run.json, "
-    "http://127.0.0.1:8080 (or CARILLON_API_PORT). "
+    f"{DEFAULT_URL} (or CARILLON_API_PORT). "
     "The token is CARILLON_TOKEN's or, on one machine, the development issuer's."
 )
 

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from carillon.cli.errors import CommandError, Exit, usage
+from carillon.cli.place import DEFAULT_URL
 from carillon.names import Scope
 from carillon.protocol.web import CONSOLE_CONFIG
 
@@ -48,7 +49,7 @@ class Api:
 
     @cached_property
     def _http(self) -> httpx.Client:
-        wrong = usage(f"{self.place.url!r} (from {self.place.source}) is no URL such as http://127.0.0.1:8080")
+        wrong = usage(f"{self.place.url!r} (from {self.place.source}) is no URL such as {DEFAULT_URL}")
         try:
             parts = urlsplit(self.place.url)
             client = httpx.Client(base_url=self.place.url, timeout=_TIMEOUT_S)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from carillon.cli.errors import CommandError, Exit, at_least, usage
 from carillon.cli.phone import Phone
+from carillon.protocol.web import CONSOLE_CONFIG
 
 if TYPE_CHECKING:
     import argparse
@@ -96,7 +97,7 @@ def _checked(url: str) -> str:
 
 
 def _websocket_url(api: Api) -> str:
-    url = api.get("/console/config.json")["websocket_url"]
+    url = api.get(CONSOLE_CONFIG)["websocket_url"]
     if not url:
         raise CommandError(Exit.USAGE, "usage", "the API does not say where its WebSocket is", "Give --websocket URL.")
     return str(url)

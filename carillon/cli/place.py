@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-DEFAULT_URL: Final = "http://127.0.0.1:8080"
+from carillon.protocol.web import API_PORT
+
+DEFAULT_URL: Final = f"http://127.0.0.1:{API_PORT}"
 RUN_FILE: Final = "run.json"
 
 

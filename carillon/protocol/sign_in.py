@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-CONSOLE_PATH: Final = "/console/"
-"""The console's, below the system's own address."""
 CLI_PORT: Final = 8976
 CLI_ADDRESS: Final = f"http://localhost:{CLI_PORT}/"
 """The command line's, on the machine of whoever signs in (RFC 8252, 7.3; Cognito wants the port spelled out)."""

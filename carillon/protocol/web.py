@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 PAGES: Final = ("console", "client", "dashboard")
 """Folders of `web/`, each of which is the first part of its files' address; one that is not there is not served."""
-FIRST_PAGE: Final = "/console/"
+CONSOLE: Final = "/console/"
+FIRST_PAGE: Final = CONSOLE
 """Where whoever types the address alone is sent."""
-CONSOLE_CONFIG: Final = "/console/config.json"
+CONSOLE_CONFIG: Final = f"{CONSOLE}config.json"
 """Made by the API: the console asks it where the WebSocket is."""
 API_PATHS: Final = ("/v1/*", "/docs", "/docs/*", "/openapi.json", "/errors", "/healthz", "/readyz", CONSOLE_CONFIG)
 """What the API answers, `*` for any rest; everything else is a file."""

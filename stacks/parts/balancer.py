@@ -11,6 +11,7 @@ from aws_cdk import aws_elasticloadbalancingv2 as elb
 
 from carillon.errors import OutageError
 from carillon.protocol.web import BALANCER_IDLE_S, problem
+from stacks.network import HTTP
 
 if TYPE_CHECKING:
     from aws_cdk import aws_s3 as s3
@@ -50,7 +51,7 @@ def balancer(
     made.log_access_logs(logs, "balancer")
     listener = made.add_listener(
         "Http",
-        port=80,
+        port=HTTP,
         protocol=elb.ApplicationProtocol.HTTP,
         open=False,
         default_action=elb.ListenerAction.fixed_response(

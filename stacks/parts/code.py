@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from stacks.stage import Stage
 
 
-ROOT = bundle.ROOT
-
-
 @jsii.implements(cdk.ILocalBundling)
 class Built:
     """Has a folder made on this machine. A failure is raised: answering False would make the CDK look for Docker."""

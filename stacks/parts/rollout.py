@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_codedeploy as codedeploy
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from stacks.parts.acknowledge import acknowledge
+from stacks.parts.measured import MINUTE, share
+from stacks.parts.thresholds import ERROR_SHARE
 
 if TYPE_CHECKING:
     from stacks.parts.function import ProductFunction
     from stacks.stage import Stage
 
 CODEDEPLOY_POLICY: Final = "service-role/AWSCodeDeployRoleForLambdaLimited"
-ERROR_SHARE: Final = 5
-"""Percent of an alias' calls that fail within a minute, above which new code is taken back."""
 
 
 class Rollout(Construct):
@@ -61,20 +60,11 @@ class Rollout(Construct):
 
 
 def _failing(function: ProductFunction) -> cloudwatch.Alarm:
-    minute = cdk.Duration.minutes(1)
-    share = cloudwatch.MathExpression(
-        expression="100 * errors / calls",
-        label="Calls that fail, in percent",
-        period=minute,
-        using_metrics={
-            "errors": function.alias.metric_errors(period=minute),
-            "calls": function.alias.metric_invocations(period=minute),
-        },
-    )
+    errors, calls = function.alias.metric_errors(period=MINUTE), function.alias.metric_invocations(period=MINUTE)
     return cloudwatch.Alarm(
         function,
         "Failing",
-        metric=share,
+        metric=share(errors, calls, "Calls that fail, in percent"),
         threshold=ERROR_SHARE,
         evaluation_periods=1,
         comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
