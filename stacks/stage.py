@@ -101,6 +101,10 @@ class Stage:
         default=1_000,
         between=(10, 1_000_000),
     )
+    reserved_lanes: bool = option(
+        "Whether each lane has concurrent executions of its own; a newly opened account has too few to set any aside.",
+        default=True,
+    )
     warm_consumers: bool = option("Whether lanes keep provisioned concurrency at rest.", default=False)
     warm_peaks: bool = option("Whether lanes get provisioned concurrency for the season's peaks.", default=False)
     min_tasks: int = option("API tasks at rest.", default=3, between=(1, 50))
@@ -225,6 +229,7 @@ _DEV: Final = Stage(
     min_tasks=1,
     max_tasks=3,
     database_min_acu=0,
+    reserved_lanes=False,
     log_days=7,
     backup_days=1,
 )

@@ -73,7 +73,13 @@ class Budget(Construct):
         )
         only = {"StringEquals": {"aws:SourceAccount": stack.account}, "ArnLike": {"aws:SourceArn": budget_arn}}
         caller = iam.ServicePrincipal(_BUDGETS)
-        key = kms.Key(self, "Key", enable_key_rotation=True, description="Notices of the budget")
+        key = kms.Key(
+            self,
+            "Key",
+            enable_key_rotation=True,
+            description="Notices of the budget",
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
         key.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[caller], actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=["*"], conditions=only

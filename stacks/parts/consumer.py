@@ -93,9 +93,10 @@ def feed(function: ProductFunction, construct_id: str, queue: sqs.IQueue, *, max
 def reserved(stage: Stage) -> int | None:
     """Concurrency set aside for each lane, where no other function gets at it; None where the account has too little.
 
-    Four lanes of 50 leave 800 of an account's usual 1,000, of which Lambda demands 100; an account that has just been
-    opened may have ten in all, and gets lanes that are only capped.
+    Four lanes of 50 leave 800 of an account's usual 1,000, of which Lambda demands 100. An account that has just been
+    opened may have ten in all, where any reservation fails the deploy; it gets lanes that are only capped, and so does
+    the stage that is tried first.
     """
-    if stage.lambda_concurrency - len(LANES) * MAX_CONCURRENCY < UNRESERVED:
+    if not stage.reserved_lanes or stage.lambda_concurrency - len(LANES) * MAX_CONCURRENCY < UNRESERVED:
         return None
     return MAX_CONCURRENCY

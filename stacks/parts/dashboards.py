@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 _ROW: Final = 3
 _WIDTH: Final = 24
+_STATUS_HEIGHT: Final = 8
+ALARMS_SHOWN: Final = 100
+"""The most that CloudWatch takes in one widget; with more it refuses the whole dashboard (CloudWatch API Reference,
+"Dashboard Body Structure")."""
 _COLOURS: Final = {
     Lane.CRITICAL: cloudwatch.Color.RED,
     Lane.HIGH: cloudwatch.Color.ORANGE,
@@ -71,15 +75,27 @@ class Dashboards(Construct):
         edge: EdgeStack,
     ) -> None:
         super().__init__(scope, construct_id)
-        status = cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(alarms), width=_WIDTH, height=8)
         self.performance = cloudwatch.Dashboard(
-            self, "Performance", widgets=[[status], *_rows([*_lanes(queues), *_doors(realtime, edge), *_stores(data)])]
+            self,
+            "Performance",
+            widgets=[*_status(alarms), *_rows([*_lanes(queues), *_doors(realtime, edge), *_stores(data)])],
         )
         self.capacity = cloudwatch.Dashboard(
             self,
             "Capacity",
             widgets=_rows([*_demand(stage, realtime), *_doors_room(stage, realtime, service), *_room(stage, data)]),
         )
+
+
+def _status(alarms: Sequence[cloudwatch.IAlarm]) -> list[list[cloudwatch.IWidget]]:
+    return [
+        [
+            cloudwatch.AlarmStatusWidget(
+                title="Alarms", alarms=list(alarms[start : start + ALARMS_SHOWN]), width=_WIDTH, height=_STATUS_HEIGHT
+            )
+        ]
+        for start in range(0, len(alarms), ALARMS_SHOWN)
+    ]
 
 
 def _rows(graphs: Sequence[cloudwatch.IWidget]) -> list[list[cloudwatch.IWidget]]:

@@ -57,3 +57,5 @@ class DatabaseProxy(Construct):
             security_groups=[network.database],
             target_role=rds.ProxyEndpointTargetRole.READ_ONLY,
         )
+        # An endpoint for readers wants some registered, and RDS changes one thing of a proxy at a time.
+        self.reader.node.add_dependency(self.proxy.node.find_child("ProxyTargetGroup"))

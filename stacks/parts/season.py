@@ -50,7 +50,8 @@ class SeasonSchedules(Construct):
         dead_letters: sqs.IQueue,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.group = scheduler.ScheduleGroup(self, "Group")
+        # The CDK gives it a name and would keep it: the next deploy after a destroy or a roll-back would find it taken.
+        self.group = scheduler.ScheduleGroup(self, "Group", removal_policy=cdk.RemovalPolicy.DESTROY)
         self._target, self._dead_letters, self._role = target, dead_letters, self._caller(target, dead_letters)
         for peak in peaks:
             evenings = f"the peak of {peak.name}, {peak.multiplier:g} times the ordinary load"

@@ -117,6 +117,8 @@ def test_the_proxy_knows_the_product_by_iam_on_both_sides_and_no_password(stage:
     assert proxy["DefaultAuthScheme"] == "IAM_AUTH"
     assert not proxy.get("Auth")
     assert one(data(stage), "AWS::RDS::DBProxyEndpoint")["TargetRole"] == "READ_ONLY"
+    (endpoint,) = resources(data(stage), "AWS::RDS::DBProxyEndpoint").values()
+    assert set(resources(data(stage), "AWS::RDS::DBProxyTargetGroup")) <= set(endpoint["DependsOn"])
     cluster = named(data(stage), "AWS::RDS::DBCluster")
     (role,) = (one for name, one in policies(data(stage)).items() if name.startswith("DatabaseProxy"))
     (statement,) = role

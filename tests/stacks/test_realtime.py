@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
@@ -11,8 +12,10 @@ from carillon.config import CallbackSettings, StoreSettings, TokenSettings, vari
 from carillon.model import Lane
 from carillon.policy.lanes import LANES, MAX_CONCURRENCY
 from carillon.protocol.frames import Pong, encode
+from stacks.parts import consumer
 from stacks.parts.websocket import STAGE_NAME
 from stacks.places import Templates
+from stacks.stage import STAGES as STAGE_TABLE
 from tests.stacks.synthesised import resources, templates
 
 STAGES = ("dev", "prod")
@@ -197,13 +200,18 @@ def test_a_lane_feeds_its_consumer_in_tens_and_only_failures_come_back(lane: Lan
 def test_a_consumer_never_outlasts_what_its_lane_hides(lane: Lane, stage: str) -> None:
     one = function(stage, f"{LANE_WORDS[lane]}Consumer")
     assert one["Timeout"] == LANES[lane].visibility_s
-    assert one["ReservedConcurrentExecutions"] == MAX_CONCURRENCY
+
+
+def test_the_stage_that_is_tried_first_sets_nothing_aside_that_a_new_account_has_not() -> None:
+    assert all("ReservedConcurrentExecutions" not in one for one in made("dev", "Lambda::Function").values())
 
 
 def test_lanes_leave_enough_of_the_accounts_concurrency() -> None:
     """Lambda refuses a reservation that leaves less than 100; three stages fit into one account and Region."""
     reserved = sum(one.get("ReservedConcurrentExecutions", 0) for one in made("prod", "Lambda::Function").values())
     assert reserved == len(Lane) * MAX_CONCURRENCY
+    for lane in Lane:
+        assert function("prod", f"{LANE_WORDS[lane]}Consumer")["ReservedConcurrentExecutions"] == MAX_CONCURRENCY
     assert 3 * reserved <= ACCOUNT_CONCURRENCY - NEVER_RESERVED
 
 
@@ -211,6 +219,9 @@ def test_an_account_with_little_concurrency_can_be_deployed_to_all_the_same() ->
     """A new account may have ten in all, where any reservation would fail; the lanes' caps hold there too."""
     functions = made("dev", "Lambda::Function", **OTHER).values()
     assert not any("ReservedConcurrentExecutions" in one for one in functions)
+    few = dataclasses.replace(STAGE_TABLE["prod"], lambda_concurrency=299)
+    assert consumer.reserved(few) is None
+    assert consumer.reserved(dataclasses.replace(few, lambda_concurrency=300)) == MAX_CONCURRENCY
     mapping = made("dev", "Lambda::EventSourceMapping", **OTHER)["LowConsumerLiveLane"]
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": MAX_CONCURRENCY}
 

@@ -206,6 +206,21 @@ def test_what_must_beat_rings_when_it_is_silent(stage: str) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
+def test_a_dashboard_shows_every_alarm_and_no_more_in_one_place_than_cloudwatch_takes(stage: str) -> None:
+    """Dashboard Body Structure, "Properties of an Alarm Widget Object": 1 to 100 ARNs."""
+    (performance,) = (
+        one["Properties"]["DashboardBody"]
+        for name, one in resources(templates(stage)["watch"], "AWS::CloudWatch::Dashboard").items()
+        if "Performance" in name
+    )
+    parts = performance["Fn::Join"][1]
+    text = "".join(part if isinstance(part, str) else part.get("Fn::GetAtt", ["token"])[0] for part in parts)
+    shown = [one["properties"]["alarms"] for one in json.loads(text)["widgets"] if one["type"] == "alarm"]
+    assert all(1 <= len(some) <= 100 for some in shown)
+    assert {name for some in shown for name in some} == {one["LogicalId"] for one in alarms(stage).values()}
+
+
+@pytest.mark.parametrize("stage", STAGES)
 def test_a_share_has_one_numerator_so_that_what_is_not_written_cannot_hide_what_is(stage: str) -> None:
     for alarm in alarms(stage).values():
         for one in alarm.get("Metrics", []):
