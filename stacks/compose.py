@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
 
@@ -97,48 +97,25 @@ def _join(app: Construct, stage: Stage, first: _Ground, second: _Ground) -> None
 def _region(app: Construct, stage: Stage, ground: _Ground, *, writer: RegionStacks | None) -> RegionStacks:
     """One Region's stacks; `writer` are the other one's, when that has the database's writer."""
     network, queues = ground.network, ground.queues
-    env = cdk.Environment(region=network.region)
+    options: dict[str, Any] = {"env": cdk.Environment(region=network.region), "stage": stage}
 
     def named(room: str) -> str:
         return _name(stage, network.region, room)
 
-    edge = EdgeStack(app, named("edge"), env=env, stage=stage, network=network)
+    edge = EdgeStack(app, named("edge"), network=network, **options)
     # One pool of users: a token counts in both Regions.
-    identity = writer.identity if writer else IdentityStack(app, named("identity"), env=env, stage=stage, edge=edge)
-    data = DataStack(app, named("data"), env=env, stage=stage, network=network, writer=writer.data if writer else None)
+    identity = writer.identity if writer else IdentityStack(app, named("identity"), edge=edge, **options)
+    data = DataStack(app, named("data"), network=network, writer=writer.data if writer else None, **options)
     if writer:
         data.add_stack_dependency(writer.data)
-    realtime = RealtimeStack(
-        app, named("realtime"), env=env, stage=stage, network=network, data=data, queues=queues, identity=identity
-    )
-    service = ServiceStack(
-        app,
-        named("service"),
-        env=env,
-        stage=stage,
-        network=network,
-        data=data,
-        queues=queues,
-        identity=identity,
-        realtime=realtime,
-        edge=edge,
-    )
+    stores: dict[str, Any] = {"network": network, "data": data}
+    lanes: dict[str, Any] = {"queues": queues, "identity": identity}
+    realtime = RealtimeStack(app, named("realtime"), **stores, **lanes, **options)
+    service = ServiceStack(app, named("service"), realtime=realtime, edge=edge, **stores, **lanes, **options)
     if ground.link is not None:
         # Tasks that cannot reach the writer are not healthy, and their deployment would be taken back.
         service.add_stack_dependency(ground.link)
-    capacity = CapacityStack(
-        app, named("capacity"), env=env, stage=stage, network=network, data=data, realtime=realtime, service=service
-    )
-    watch = WatchStack(
-        app,
-        named("watch"),
-        env=env,
-        stage=stage,
-        data=data,
-        queues=queues,
-        realtime=realtime,
-        service=service,
-        edge=edge,
-        capacity=capacity,
-    )
+    doors: dict[str, Any] = {"realtime": realtime, "service": service}
+    capacity = CapacityStack(app, named("capacity"), **stores, **doors, **options)
+    watch = WatchStack(app, named("watch"), data=data, queues=queues, edge=edge, capacity=capacity, **doors, **options)
     return RegionStacks(network, queues, edge, identity, data, realtime, service, capacity, watch)

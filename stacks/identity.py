@@ -66,6 +66,17 @@ def _other_consoles(stage: Stage, region: str) -> list[str]:
     return [f"https://{stage.region_domain(other)}{CONSOLE}" for other in others]
 
 
+def _password() -> cognito.PasswordPolicy:
+    return cognito.PasswordPolicy(
+        min_length=14,
+        require_lowercase=True,
+        require_uppercase=True,
+        require_digits=True,
+        require_symbols=True,
+        temp_password_validity=INVITATION,
+    )
+
+
 class IdentityStack(cdk.Stack):
     """Sign-in of a stage: one for all its Regions.
 
@@ -128,14 +139,7 @@ class IdentityStack(cdk.Stack):
             account_recovery=cognito.AccountRecovery.EMAIL_ONLY,
             mfa=cognito.Mfa.REQUIRED,
             mfa_second_factor=cognito.MfaSecondFactor(sms=False, otp=True),
-            password_policy=cognito.PasswordPolicy(
-                min_length=14,
-                require_lowercase=True,
-                require_uppercase=True,
-                require_digits=True,
-                require_symbols=True,
-                temp_password_validity=INVITATION,
-            ),
+            password_policy=_password(),
             # PLUS is what refuses passwords known to be stolen and sign-ins that look like somebody else's.
             feature_plan=cognito.FeaturePlan.PLUS,
             standard_threat_protection_mode=cognito.StandardThreatProtectionMode.FULL_FUNCTION,

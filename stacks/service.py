@@ -81,10 +81,20 @@ class ServiceStack(cdk.Stack):
         self.cluster = ecs.Cluster(
             self, "Cluster", vpc=network.vpc, container_insights_v2=ecs.ContainerInsights.ENABLED
         )
-        settings = {
-            **POWERTOOLS,
-            **data.settings(),
-            **queues.settings(),
+        stores = {**data.settings(), **queues.settings()}
+        self.task = self._task({**POWERTOOLS, **stores, **self._settings(identity, realtime)})
+        data.grant_stores(self.task.task_role)
+        queues.grant_send(self.task.task_role)
+        # Erasing a person closes their sockets at once.
+        realtime.grant_post(self.task.task_role)
+        self.service = self._service()
+        self.service.node.add_dependency(data.migrated)
+        self.targets = self._targets(edge)
+        self.scaling = self._scaling()
+        data.migrate_after(self, "MigratedAfter", self.service)
+
+    def _settings(self, identity: IdentityStack, realtime: RealtimeStack) -> dict[str, str]:
+        return {
             **identity.settings(),
             **realtime.settings(),
             **environment(StoreSettings, database_pool=str(API_POOL), region=self.region),
@@ -96,16 +106,6 @@ class ServiceStack(cdk.Stack):
                 sign_in_origins=identity.sign_in_origins,
             ),
         }
-        self.task = self._task(settings)
-        data.grant_stores(self.task.task_role)
-        queues.grant_send(self.task.task_role)
-        # Erasing a person closes their sockets at once.
-        realtime.grant_post(self.task.task_role)
-        self.service = self._service()
-        self.service.node.add_dependency(data.migrated)
-        self.targets = self._targets(edge)
-        self.scaling = self._scaling()
-        data.migrate_after(self, "MigratedAfter", self.service)
 
     def _task(self, settings: Mapping[str, str]) -> ecs.FargateTaskDefinition:
         stage = self._stage

@@ -61,10 +61,7 @@ class WatchStack(cdk.Stack):
         self.alarms = Alarms(self, "Alarms", topics=self.topics)
         for lane in Lane:
             watch_lane(self.alarms, lane, queues.lanes[lane], realtime.consumers[lane])
-        watch_stores.watch_index(self.alarms)
-        watch_stores.watch_cache(self.alarms, data, stage)
-        watch_stores.watch_database(self.alarms, data)
-        watch_stores.tell_failovers(self, data, self.topics.urgent)
+        self._stores(data, stage)
         watch_doors.watch_api(self.alarms, edge, service)
         watch_doors.watch_relay(self.alarms)
         watch_doors.watch_sockets(self.alarms, realtime)
@@ -83,6 +80,12 @@ class WatchStack(cdk.Stack):
             service=service,
             edge=edge,
         )
+
+    def _stores(self, data: DataStack, stage: Stage) -> None:
+        watch_stores.watch_index(self.alarms)
+        watch_stores.watch_cache(self.alarms, data, stage)
+        watch_stores.watch_database(self.alarms, data)
+        watch_stores.tell_failovers(self, data, self.topics.urgent)
 
     def _at_risk(self) -> cloudwatch.CompositeAlarm:
         says = (

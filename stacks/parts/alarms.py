@@ -72,19 +72,17 @@ class Alarms(Construct):
             missing: what no data means.
             tells: whether it publishes to the normal topic; else it is part of one that does.
         """
-        points, periods = of
-        alarm = cloudwatch.Alarm(
+        self.made[name] = alarm = cloudwatch.Alarm(
             self,
             name,
             metric=metric,
             threshold=threshold,
             comparison_operator=operator,
-            evaluation_periods=periods,
-            datapoints_to_alarm=points,
+            evaluation_periods=of[1],
+            datapoints_to_alarm=of[0],
             treat_missing_data=missing,
             alarm_description=described(says, runbook),
         )
-        self.made[name] = alarm
         if tells:
             alarm.add_alarm_action(actions.SnsAction(self._topics.normal))
         return alarm

@@ -107,6 +107,11 @@ class AuroraCluster(Construct):
             performance_insight_encryption_key=key,
             database_insights_mode=rds.DatabaseInsightsMode.STANDARD,
         )
+        self._keep(cluster, began_here=not joins)
+        return cluster
+
+    def _keep(self, cluster: rds.DatabaseCluster, *, began_here: bool) -> None:
+        """What stays when the stack goes; the owner's log-in with the database that it opens."""
         acknowledge(
             cluster,
             "AwsSolutions-RDS11",
@@ -118,13 +123,12 @@ class AuroraCluster(Construct):
             "CloudFormation-Validate::E9006",
             "The list of versions that the CDK validates against ends before its own constant VER_18_6",
         )
-        if stage.retain and not joins:
+        if self._stage.retain and began_here:
             secret = cluster.node.find_child("Secret")
             assert isinstance(secret, rds.DatabaseSecret)
             secret.apply_removal_policy(cdk.RemovalPolicy.RETAIN)
-        if not stage.retain:
+        if not self._stage.retain:
             acknowledge(cluster, "AwsSolutions-RDS10", "This stage may be destroyed with its data: retain=false")
-        return cluster
 
     def _log(self) -> None:
         """Made before PostgreSQL writes to it, which would make it without an end; its name is PostgreSQL's choice."""

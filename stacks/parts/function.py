@@ -31,6 +31,7 @@ NETWORK_ACTIONS = (
     *("ec2:DescribeSubnets", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"),
 )
 """What Lambda needs to join a VPC (Lambda Developer Guide, "Giving functions access to resources in a VPC")."""
+_PINNED = "The layer and its bytecode are made for this version and tested on it; a newer one changes both"
 
 
 class ProductFunction(Construct):
@@ -85,11 +86,7 @@ class ProductFunction(Construct):
             role=self._role(log, joins_network=network is not None),
             **_place(network, stage),
         )
-        acknowledge(
-            self.function,
-            "AwsSolutions-L1",
-            "The layer and its bytecode are made for this version and tested on it; a newer one changes both",
-        )
+        acknowledge(self.function, "AwsSolutions-L1", _PINNED)
         self.alias = lambda_.Alias(
             self,
             "Live",

@@ -119,14 +119,7 @@ class ValkeyCache(Construct):
             **size,
         )
         group.apply_removal_policy(cdk.RemovalPolicy.DESTROY)
-        acknowledge(group, "AwsSolutions-AEC5", "Nobody outside the VPC reaches the port; another hides nothing")
-        acknowledge(
-            group,
-            "AwsSolutions-AEC6",
-            "A user with an IAM token and a list of commands, stricter than one shared password",
-        )
-        if not replicated:
-            acknowledge(group, "AwsSolutions-AEC4", "One node by choice of the stage: its loss costs speed alone")
+        _acknowledge(group, replicated=replicated)
         return group
 
     @property
@@ -156,3 +149,12 @@ class ValkeyCache(Construct):
                 for kind, name in named.items()
             ],
         )
+
+
+def _acknowledge(group: elasticache.CfnReplicationGroup, *, replicated: bool) -> None:
+    acknowledge(group, "AwsSolutions-AEC5", "Nobody outside the VPC reaches the port; another hides nothing")
+    acknowledge(
+        group, "AwsSolutions-AEC6", "A user with an IAM token and a list of commands, stricter than one shared password"
+    )
+    if not replicated:
+        acknowledge(group, "AwsSolutions-AEC4", "One node by choice of the stage: its loss costs speed alone")

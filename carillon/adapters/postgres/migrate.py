@@ -56,9 +56,7 @@ def migrate(
     ran = []
     with psycopg.connect(url, autocommit=True) as connection:
         if patience_s is not None:
-            limits = {"statement_timeout": f"{round(patience_s * 1000)}", "lock_timeout": _LOCK_TIMEOUT}
-            for name, value in limits.items():
-                connection.execute("SELECT set_config(%s, %s, false)", [name, value])
+            _limit(connection, patience_s)
         connection.execute("SELECT pg_advisory_lock(%s)", [_LOCK])
         connection.execute(
             "CREATE TABLE IF NOT EXISTS schema_migrations (name text PRIMARY KEY, checksum text NOT NULL,"
@@ -72,6 +70,11 @@ def migrate(
         ensure_partitions(connection, now or datetime.now(UTC))
         ensure_login(connection)
     return ran
+
+
+def _limit(connection: psycopg.Connection[Any], patience_s: float) -> None:
+    for name, value in {"statement_timeout": f"{round(patience_s * 1000)}", "lock_timeout": _LOCK_TIMEOUT}.items():
+        connection.execute("SELECT set_config(%s, %s, false)", [name, value])
 
 
 def phase_of(name: str) -> Phase:
