@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import aws_cdk as cdk
 from aws_cdk import aws_applicationautoscaling as appscaling
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_rds as rds
 from constructs import Construct
@@ -32,6 +33,7 @@ PARAMETERS: Final = {
     "idle_in_transaction_session_timeout": "60000",
 }
 _ROTATION_DAYS: Final = 30
+_SCALER: Final = "rds.application-autoscaling.amazonaws.com/AWSServiceRoleForApplicationAutoScaling_RDSCluster"
 
 
 class AuroraCluster(Construct):
@@ -144,7 +146,9 @@ class AuroraCluster(Construct):
                 child.node.add_dependency(log)
 
     def _scaling(self) -> None:
-        if self._stage.max_readers == self._stage.readers:
+        """More readers under load; not in a Region that follows, where Aurora has no auto scaling of replicas."""
+        follows = cdk.Stack.of(self).region != self._stage.primary
+        if follows or self._stage.max_readers == self._stage.readers:
             return
         target = appscaling.ScalableTarget(
             self,
@@ -154,6 +158,7 @@ class AuroraCluster(Construct):
             scalable_dimension="rds:cluster:ReadReplicaCount",
             min_capacity=self._stage.readers,
             max_capacity=self._stage.max_readers,
+            role=self._scaler(),
         )
         target.node.add_dependency(self.cluster)
         target.scale_to_track_metric(
@@ -163,6 +168,13 @@ class AuroraCluster(Construct):
             scale_out_cooldown=cdk.Duration.minutes(5),
             scale_in_cooldown=cdk.Duration.minutes(30),
         )
+
+    def _scaler(self) -> iam.IRole:
+        """AWS's own role, made when the first target is registered; the CDK would make one that may do nothing."""
+        arn = cdk.Stack.of(self).format_arn(
+            service="iam", region="", resource="role", resource_name=f"aws-service-role/{_SCALER}"
+        )
+        return iam.Role.from_role_arn(self, "ReadersRole", arn)
 
     def _rotation(self, network: NetworkStack) -> None:
         """Only the migrations log in with it, once per deploy, and read it then."""

@@ -75,6 +75,7 @@ def test_readers_grow_where_the_stage_lets_them() -> None:
     policy = one(data("prod"), "AWS::ApplicationAutoScaling::ScalingPolicy")
     metric = policy["TargetTrackingScalingPolicyConfiguration"]["PredefinedMetricSpecification"]
     assert metric["PredefinedMetricType"] == "RDSReaderAverageCPUUtilization"
+    assert "/AWSServiceRoleForApplicationAutoScaling_RDSCluster" in json.dumps(target["RoleARN"])
 
 
 def test_what_prod_keeps_outlives_a_mistake() -> None:

@@ -92,6 +92,14 @@ def test_the_second_cluster_follows_the_first_and_has_no_log_in_of_its_own(two: 
     assert len(resources(two[f"{THERE}-data"], "AWS::RDS::DBInstance")) >= 2
 
 
+def test_readers_grow_where_the_writer_is(two: dict[str, Template], alone: dict[str, Template]) -> None:
+    """Aurora User Guide, "Limitations of Aurora Global Database": no auto scaling of a secondary cluster's readers."""
+    kind = "AWS::ApplicationAutoScaling::ScalableTarget"
+    assert len(resources(two["data"], kind)) == 1
+    assert not resources(two[f"{THERE}-data"], kind)
+    assert len(resources(alone[f"{THERE}-data"], kind)) == 1
+
+
 def test_the_second_region_writes_to_the_first_and_reads_at_home(two: dict[str, Template]) -> None:
     for name, found in functions(two[f"{THERE}-realtime"]).items():
         if variable(StoreSettings, "database_url") in found:
