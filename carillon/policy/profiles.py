@@ -14,6 +14,8 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from carillon.policy.traffic import TRAFFIC, Traffic
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -44,6 +46,7 @@ class Profile:
         peak_hours: local hours between which it lies, the second not included.
         lead: how long before a peak capacity is raised.
         lag: how long after it capacity is lowered.
+        traffic: what weddings, and people beside them, ask for.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Profile:
     lead: timedelta = timedelta(minutes=30)
     """Two rounds of the reconciler: a raise that is missed is made up for before the peak begins."""
     lag: timedelta = timedelta(minutes=15)
+    traffic: Traffic = TRAFFIC
 
 
 PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
