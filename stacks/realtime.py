@@ -71,6 +71,7 @@ class RealtimeStack(cdk.Stack):
         self.websocket_url = stage.websocket_url or stage.socket_url or self.web_stage.url
         if stage.socket_domain:
             SocketDomain(self, "SocketDomain", stage=stage, web_stage=self.web_stage)
+        cdk.CfnOutput(self, "WebSocketUrl", value=self.websocket_url, description="Where phones connect")
         self.callback_endpoint = stage.callback_endpoint or self.web_stage.callback_url
         stores = {**data.settings(), **queues.settings(), **self.settings()}
         self.functions: Mapping[str, ProductFunction] = self._functions(stores, {**stores, **identity.settings()})
