@@ -9,6 +9,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 from carillon.errors import ConfigError
+from carillon.policy.profiles import DEFAULT_PROFILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -143,7 +144,7 @@ class Stage:
     budget_usd: int = option(
         "Monthly budget; passing 80 % and 100 % of it raises an alarm.", default=200, between=(1, 10_000_000)
     )
-    season: str = option("Season profile (carillon.policy.season).", default="broadcast")
+    season: str = option("Season profile (carillon.policy.profiles).", default=DEFAULT_PROFILE)
     time_zone: str = option(
         "IANA time zone in which the season's hours and Saturdays are meant.", default="America/New_York"
     )
