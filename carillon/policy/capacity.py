@@ -1,8 +1,9 @@
 """From the season's multiplier to sizes, and from sizes to the changes that lead there. Every change says why.
 
-What can be sized ("knobs"): the API's tasks at least, and per lane the reserved and the provisioned concurrency of its
-consumer. Reserved concurrency is what a consumer may use and nobody else can take; provisioned is what of it stands
-warm, so it is never more.
+What can be sized ("knobs"): the API's tasks at least, per lane the reserved and the provisioned concurrency of its
+consumer, and the database, which the fixed peaks leave alone and only a plan by demand (`policy/sizing`) sizes.
+Reserved concurrency is what a consumer may use and nobody else can take; provisioned is what of it stands warm, so it
+is never more.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ class Kind(StrEnum):
     TASKS = "tasks"
     RESERVED = "reserved"
     PROVISIONED = "provisioned"
+    LEAST_ACU = "database.least_acu"
+    MOST_ACU = "database.most_acu"
+    READERS = "database.readers"
 
 
 @dataclass(frozen=True, slots=True)
