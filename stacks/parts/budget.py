@@ -80,6 +80,7 @@ class Budget(Construct):
             description="Notices of the budget",
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
+        # In a key's own policy `*` is the key, and no more.
         key.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[caller], actions=["kms:Decrypt", "kms:GenerateDataKey"], resources=["*"], conditions=only

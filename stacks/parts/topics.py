@@ -43,7 +43,7 @@ class Topics(Construct):
                 iam.PolicyStatement(
                     principals=[iam.ServicePrincipal(publisher)],
                     actions=["kms:Decrypt", "kms:GenerateDataKey*"],
-                    resources=["*"],
+                    resources=["*"],  # in a key's own policy that is the key, and no more
                 )
             )
         self.urgent = self._topic("Urgent", email)
