@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 
 from carillon.errors import OutageError
 from carillon.names import Metric
-from tests.unit.flow.conftest import Wedding
+
+if TYPE_CHECKING:
+    from tests.unit.flow.conftest import Wedding
 
 
 def test_send_at_waits_for_its_time(wedding: Wedding) -> None:
