@@ -235,7 +235,7 @@ def test_a_system_without_a_development_issuer_says_so(
         monkeypatch.setenv("CARILLON_API_URL", production.url)
         code, _, err = run("token")
         assert code == 3
-        assert "set CARILLON_TOKEN" in err
+        assert "export CARILLON_TOKEN=$(carillon token --sign-in)" in err
 
 
 def test_a_person_is_erased_only_when_it_is_meant(run: Run) -> None:
