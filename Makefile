@@ -85,7 +85,7 @@ deploy-check: setup ## Whether weddings forbid a deploy now
 	@$(PYTHON) -m stacks.deploy_check --stage $(STAGE) $(ARGS) $(if $(FORCE),--override)
 
 deploy: deploy-check node_modules ## Deploy a stage into the AWS account at hand: make deploy STAGE=dev [FORCE=1]
-	@$(CDK) deploy --all -c stage=$(STAGE) $(ARGS)
+	@$(CDK) deploy --all --force -c stage=$(STAGE) $(ARGS)
 
 destroy: setup node_modules ## Remove a stage again; what it retains is told in docs/DEPLOY.md
 	@$(CDK) destroy --all -c stage=$(STAGE) $(ARGS)

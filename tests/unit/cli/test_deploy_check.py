@@ -269,7 +269,7 @@ def test_make_deploy_goes_on_below_the_threshold_of_its_own_arguments(cloudwatch
     words = f"-c time_zone={not_saturday()} -c freeze_weddings=21"
     done = make_deploy(cloudwatch_url, f"ARGS={words}")
     assert done.stderr == ""
-    assert done.stdout == f"the CDK is asked to deploy --all -c stage=prod {words}\n"
+    assert done.stdout == f"the CDK is asked to deploy --all --force -c stage=prod {words}\n"
 
 
 def test_make_deploy_with_force_says_what_it_overrides(cloudwatch_url: str) -> None:
