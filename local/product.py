@@ -13,6 +13,7 @@ from local.emulator import ACCESS_KEY, REGION
 from local.issuer import ISSUER
 from local.ports import HOST
 from local.queues import DEAD_LETTERS, LANES, queue_name
+from local.settings import CALLBACK_PORT, WS_PORT
 from local.wiring import Function, environment, wiring
 
 if TYPE_CHECKING:
@@ -124,8 +125,8 @@ def gateway_document(settings: LocalSettings, *, ws_port: int, callback_port: in
         "ws_port": ws_port,
         "callback_host": HOST,
         "callback_port": callback_port,
-        "ws_port_variable": "CARILLON_WS_PORT",
-        "callback_port_variable": "CARILLON_CALLBACK_PORT",
+        "ws_port_variable": WS_PORT,
+        "callback_port_variable": CALLBACK_PORT,
         "stage": STAGE,
         "routes": routes,
         "workers": settings.gateway_workers,

@@ -78,11 +78,6 @@ class Wiring:
     schedules: tuple[dict[str, Any], ...]
 
     @property
-    def lanes(self) -> tuple[str, ...]:
-        """The lanes, in the extract's order."""
-        return tuple(name for name, queue in self.queues.items() if "maxReceiveCount" in queue)
-
-    @property
     def sockets(self) -> tuple[Function, ...]:
         """The functions behind the WebSocket API."""
         return tuple(route for route in self.routes.values() if isinstance(route, Function))
