@@ -1,7 +1,7 @@
-"""From demand to sizes, by one rule: what stands at rest, plus what the demand takes, plus 30 % of that.
+"""From demand to sizes, by one rule: what stands at rest, plus what the demand takes beyond an ordinary day, plus 30 %.
 
-What stands at rest is the burst reserve: whatever is planned for comes on top of it, so that it stays free for what
-nobody planned, an emergency first. No size goes over its cap, and none below rest.
+What stands at rest carries the busiest hour outside the season and is the burst reserve: whatever is planned for comes
+on top of it, so that it stays free for what nobody planned, an emergency first. No size goes over its cap or below rest.
 
 What one unit carries is measured (docs/BENCHMARKS.md, docs/adr/0016-edge.md) or an assumption, marked so.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from carillon.model import Lane
 from carillon.policy.capacity import TASKS, Kind, Knob, Limits
+from carillon.policy.demand import of_background
 from carillon.policy.lanes import LANES, MESSAGES_PER_S
 from carillon.policy.traffic import TRAFFIC, Traffic
 
@@ -128,10 +129,11 @@ def asked(
         knob: what is sized.
         demand: to be carried.
         deployment: what stands at rest.
-        traffic: the rates.
+        traffic: the rates, and with them what an ordinary day is.
         busy: whether a wedding or the season is on. Otherwise consumers that stand warm for those stay cold.
     """
-    wanted = (1 + HEAD_ROOM) * load(knob, demand, deployment, traffic)
+    ordinary = load(knob, of_background(1.0, traffic), deployment, traffic)
+    wanted = (1 + HEAD_ROOM) * max(0.0, load(knob, demand, deployment, traffic) - ordinary)
     if knob.kind is Kind.PROVISIONED:
         if not (busy or deployment.limits.warm):
             return deployment.rest(knob)

@@ -1,0 +1,191 @@
+"""The plan: every size from quarter of an hour to quarter of an hour, and the changes between them with their reasons.
+
+A wedding's capacity stands whole from a quarter of an hour before its window until a quarter of an hour after it. Sizes
+that would go down for an hour or less stay up, such as during a ceremony. So a size changes at most once a slot: 192
+times in 48 hours, where Application Auto Scaling takes 200 actions a target. The plan for a moment is the same from
+wherever it is looked at, so that the next round finds nothing to put right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from carillon.policy import budget as budgets
+from carillon.policy import series
+from carillon.policy.causes import Causes, Grid
+from carillon.policy.demand import Demand
+from carillon.policy.sizing import asked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
+    from carillon.policy.budget import Budget, Cut, Fitted
+    from carillon.policy.capacity import Knob
+    from carillon.policy.demand import Wedding
+    from carillon.policy.profiles import Profile
+    from carillon.policy.series import Series
+    from carillon.policy.sizing import Deployment
+
+SLOT: Final = timedelta(minutes=15)
+"""48 hours have 192 of them; 200 actions a target are the quota."""
+HORIZON: Final = timedelta(hours=48)
+HOLD: Final = 4
+"""Slots: what would come back within an hour is not taken away. An hour of all that can stand warm costs $4."""
+_LEAD: Final = 1
+_LAG: Final = 1
+_MARGIN: Final = _LEAD + _LAG + 2 * HOLD
+GRID: Final = Grid(SLOT, series.BUCKET, _LEAD * SLOT, _LAG * SLOT)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A size that changes at an instant."""
+
+    at: datetime
+    knob: Knob
+    previous: float
+    size: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Sizes over time.
+
+    Args:
+        start: of the first slot, in UTC.
+        sizes: per knob, one for every slot.
+        changes: in the order of time.
+        cuts: what the budget took.
+        usd: what it adds to each month above rest.
+        over: months it takes over their budget because somebody said so, and by how much.
+        demand: the most that is expected within each slot.
+    """
+
+    start: datetime
+    sizes: Mapping[Knob, tuple[float, ...]]
+    changes: tuple[Change, ...]
+    cuts: tuple[Cut, ...]
+    usd: Mapping[str, float]
+    over: Mapping[str, float]
+    demand: tuple[Demand, ...]
+
+    @property
+    def end(self) -> datetime:
+        """After the last slot."""
+        return self.start + len(self.demand) * SLOT
+
+    def at(self, when: datetime) -> dict[Knob, float]:
+        """All sizes at a moment; IndexError outside of the plan."""
+        index = (when - self.start) // SLOT
+        if not 0 <= index < len(self.demand):
+            raise IndexError(f"{when} is not within the plan")
+        return {knob: row[index] for knob, row in self.sizes.items()}
+
+
+def plan(
+    weddings: Sequence[Wedding],
+    profile: Profile,
+    zone: ZoneInfo,
+    deployment: Deployment,
+    start: datetime,
+    *,
+    horizon: timedelta = HORIZON,
+    budget: Budget | None = None,
+) -> Plan:
+    """The plan from `start` on.
+
+    Args:
+        weddings: all whose windows come within two hours and a half of the plan; others do no harm.
+        profile: of the season.
+        zone: in which the season's hours are meant.
+        deployment: what stands at rest, and the caps.
+        start: in UTC; the slot it is in is the first.
+        horizon: how far.
+        budget: of a month; without one only the caps bind.
+    """
+    first, count = GRID.floor(start), -(-horizon // SLOT)
+    demand, busy = _demand(weddings, profile, zone, first - _MARGIN * SLOT, count + 2 * _MARGIN)
+    wanted = _wanted(demand, busy, deployment, profile)
+    asked_for = {knob: _held(row)[_MARGIN : _MARGIN + count] for knob, row in wanted.items()}
+    capped = {knob: [min(size, deployment.most(knob)) for size in row] for knob, row in asked_for.items()}
+    fitted = _fitted(capped, first, deployment, budget)
+    told = _Told(Causes(weddings, profile, zone, GRID), asked_for, capped, fitted)
+    changes = sorted((change for knob in capped for change in told.changes(knob, first)), key=lambda change: change.at)
+    sizes = {knob: tuple(row) for knob, row in fitted.rows.items()}
+    expected = tuple(demand[_MARGIN : _MARGIN + count])
+    return Plan(first, sizes, tuple(changes), fitted.cuts, fitted.usd, fitted.over, expected)
+
+
+def _demand(
+    weddings: Iterable[Wedding], profile: Profile, zone: ZoneInfo, first: datetime, count: int
+) -> tuple[list[Demand], list[bool]]:
+    """The most within each slot, and whether a wedding or the season is on. Whoever ramps is there from the start."""
+    edges = SLOT // series.BUCKET
+    calendar = series.of_weddings(weddings, first, count * edges, traffic=profile.traffic, whole=True)
+    background = series.of_season(profile, zone, first, count * edges)
+    wed = (demand.connections > 0 for demand in _slots(calendar, edges))
+    peaks = (demand.connections > profile.traffic.base_connections for demand in _slots(background, edges))
+    return _slots(calendar + background, edges), [one or peak for one, peak in zip(wed, peaks, strict=True)]
+
+
+def _slots(fine: Series, edges: int) -> list[Demand]:
+    rows = (fine.connections, fine.messages_s, fine.posts_s, fine.connects_s)
+    coarse = ([max(row[index : index + edges]) for index in range(0, len(row), edges)] for row in rows)
+    return [Demand(*at) for at in zip(*coarse, strict=True)]
+
+
+def _wanted(
+    demand: Sequence[Demand], busy: Sequence[bool], deployment: Deployment, profile: Profile
+) -> dict[Knob, list[float]]:
+    """What every slot asks for, whatever the caps; nights that are alike are sized once."""
+    kinds = dict.fromkeys(zip(demand, busy, strict=True))
+    sized = {
+        kind: {knob: asked(knob, kind[0], deployment, profile.traffic, busy=kind[1]) for knob in deployment.knobs()}
+        for kind in kinds
+    }
+    return {knob: [sized[kind][knob] for kind in zip(demand, busy, strict=True)] for knob in deployment.knobs()}
+
+
+def _held(row: list[float]) -> list[float]:
+    """Lead and lag around every size, then short valleys filled: both keep a plan at or above what is wanted."""
+    around = [max(row[max(0, index - _LAG) : index + _LEAD + 1]) for index in range(len(row))]
+    ahead = [max(around[index : index + HOLD + 1]) for index in range(len(row))]
+    return [min(ahead[max(0, index - HOLD) : index + 1]) for index in range(len(row))]
+
+
+def _fitted(rows: budgets.Rows, first: datetime, deployment: Deployment, budget: Budget | None) -> Fitted:
+    unbound = budgets.Budget(usd=0.0, override=True)
+    fitted = budgets.fit(rows, first, SLOT, deployment, budget or unbound)
+    return fitted if budget else budgets.Fitted(fitted.rows, (), fitted.usd, {})
+
+
+class _Told:
+    """Changes with their reasons."""
+
+    def __init__(self, causes: Causes, asked_for: budgets.Rows, capped: budgets.Rows, fitted: Fitted) -> None:
+        self._causes, self._asked, self._capped, self._rows = causes, asked_for, capped, fitted.rows
+        self._words: dict[tuple[datetime, bool], str] = {}
+
+    def changes(self, knob: Knob, first: datetime) -> Iterable[Change]:
+        row = self._rows[knob]
+        for index in range(1, len(row)):
+            was, size = row[index - 1], row[index]
+            if was != size:
+                at = first + index * SLOT
+                yield Change(at, knob, was, size, self._reason(knob, index, at, raised=size > was))
+
+    def _reason(self, knob: Knob, index: int, at: datetime, *, raised: bool) -> str:
+        if self._capped[knob][index] == self._capped[knob][index - 1]:
+            return f"another month's budget begins; {self._capped[knob][index]:g} planned"
+        key = (at, raised)
+        if key not in self._words:
+            self._words[key] = self._causes.of(at, raised=raised)
+        wanted, allowed, size = self._asked[knob][index], self._capped[knob][index], self._rows[knob][index]
+        capped = f"; {wanted:g} asked for, capped at {allowed:g}" if allowed < wanted else ""
+        cut = f"; {allowed:g} planned, cut to {size:g} by the budget" if size < allowed else ""
+        return self._words[key] + capped + cut
