@@ -22,7 +22,7 @@ STAGE ?= dev
 CDK = npx --no-install cdk
 
 help: ## List what there is
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 	@echo "  make bench-...          post latency fanout connect lanes sustain servers cold; each ends with one line of JSON"
 
 setup: ## Make the virtual environments, tools included

@@ -184,4 +184,4 @@ def wait_until(condition: Callable[[], bool], *, timeout_s: float, what: str) ->
     while not condition():
         if time.monotonic() > deadline:
             raise NotReadyError(f"waited {timeout_s:g} s for {what}, in vain.")
-        time.sleep(POLL_INTERVAL_S)
+        time.sleep(POLL_INTERVAL_S)  # another program makes it true and tells nobody; bounded by the deadline
