@@ -14,9 +14,8 @@ from carillon.policy.lanes import LANES, MAX_CONCURRENCY
 from carillon.protocol.frames import Pong, encode
 from stacks.parts import consumer
 from stacks.parts.websocket import STAGE_NAME
-from stacks.places import Templates
 from stacks.stage import STAGES as STAGE_TABLE
-from tests.stacks.synthesised import resources, templates
+from tests.stacks.synthesised import resources, templates, whole
 
 STAGES = ("dev", "prod")
 LANE_WORDS = {lane: lane.word.capitalize() for lane in Lane}
@@ -46,11 +45,6 @@ def statements(stage: str, name: str) -> list[dict[str, Any]]:
     policy = made(stage, "IAM::Policy")[f"{name}RoleDefaultPolicy"]
     found: list[dict[str, Any]] = policy["PolicyDocument"]["Statement"]
     return found
-
-
-def whole(stage: str) -> Templates:
-    """All templates, whose references can be followed."""
-    return Templates({f"carillon-{stage}-{room}": one for room, one in templates(stage).items()})
 
 
 # Functions
