@@ -114,7 +114,7 @@ async def until(condition: Callable[[], bool], *, deadline: float, what: Callabl
     while not condition():
         if time.monotonic() > deadline:
             raise NotReadyError(f"waited in vain for {what()}.")
-        await asyncio.sleep(LOOK_INTERVAL_S)
+        await asyncio.sleep(LOOK_INTERVAL_S)  # what a phone heard is only seen by looking; bounded by the deadline
 
 
 def rows() -> bytes:
