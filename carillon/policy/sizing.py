@@ -1,7 +1,7 @@
-"""From demand to sizes, by one rule: what stands at rest, plus what the demand takes beyond an ordinary day, plus 30 %.
+"""From demand to sizes, by one rule: the burst reserve, plus what the demand takes, plus 30 % of that.
 
-What stands at rest carries the busiest hour outside the season and is the burst reserve: whatever is planned for comes
-on top of it, so that it stays free for what nobody planned, an emergency first. No size goes over its cap or below rest.
+The burst reserve stays free for what nobody planned, an emergency first: all of what stands at rest for `critical`,
+half of it for the others. No size goes over its cap or below rest; rest is for hours without wedding and season.
 
 What one unit carries is measured (docs/BENCHMARKS.md, docs/adr/0016-edge.md) or an assumption, marked so.
 """
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 
 from carillon.model import Lane
 from carillon.policy.capacity import TASKS, Kind, Knob, Limits
-from carillon.policy.demand import of_background
 from carillon.policy.lanes import LANES, MESSAGES_PER_S
 from carillon.policy.traffic import TRAFFIC, Traffic
 
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
 
 HEAD_ROOM: Final = 0.3
 """On top of the demand (design.md section 6)."""
+BURST_RESERVE: Final = 0.5
+"""Of what stands at rest, where it is not critical's (an assumption)."""
 BROADCAST_CORE_S: Final = 0.0044
 READ_CORE_S: Final = 0.0013
 """Of an API task's core (docs/adr/0016-edge.md)."""
@@ -129,22 +130,17 @@ def asked(
         knob: what is sized.
         demand: to be carried.
         deployment: what stands at rest.
-        traffic: the rates, and with them what an ordinary day is.
-        busy: whether a wedding or the season is on. Otherwise consumers that stand warm for those stay cold.
+        traffic: the rates.
+        busy: whether a wedding or the season is on; otherwise everything is at rest.
     """
-    ordinary = load(knob, of_background(1.0, traffic), deployment, traffic)
-    wanted = (1 + HEAD_ROOM) * max(0.0, load(knob, demand, deployment, traffic) - ordinary)
-    if knob.kind is Kind.PROVISIONED:
-        if not (busy or deployment.limits.warm):
-            return deployment.rest(knob)
-        assert knob.lane is not None
-        return LANES[knob.lane].concurrency + _whole(wanted)
-    if knob.kind is Kind.RESERVED:
-        assert knob.lane is not None
-        return max(deployment.rest(knob), LANES[knob.lane].concurrency + _whole(wanted))
-    if knob in (LEAST_ACU, MOST_ACU):
-        return deployment.rest(knob) + _whole(2 * wanted) / 2
-    return deployment.rest(knob) + _whole(wanted)
+    rest = deployment.rest(knob)
+    if not busy:
+        return rest
+    free = rest if knob.lane is None else LANES[knob.lane].concurrency
+    reserve = free * (1.0 if knob.lane is Lane.CRITICAL else BURST_RESERVE)
+    wanted = reserve + (1 + HEAD_ROOM) * load(knob, demand, deployment, traffic)
+    unit = 0.5 if knob in (LEAST_ACU, MOST_ACU) else 1
+    return max(rest, free, _whole(wanted / unit) * unit)
 
 
 def _whole(units: float) -> int:
