@@ -14,6 +14,7 @@ from carillon.model import Lane
 from carillon.policy.lanes import LANES
 from stacks import stage as stages
 from stacks.command_line import ROOT
+from stacks.cost.__main__ import main
 from stacks.cost.bills import bills
 from stacks.cost.load import load_of, variable
 from stacks.cost.picture import page
@@ -115,3 +116,17 @@ def test_the_command_prints_a_table_and_leaves_a_page(tmp_path: Path) -> None:
     told = json.loads((tmp_path / "dev.json").read_text())
     assert next(span["title"] for span in told["spans"]) == "An idle month"
     assert (tmp_path / "dev.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_change_can_be_priced_before_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`make cost STAGE=prod ARGS='-c nat_gateways=1'` means what the CDK would deploy with the same words."""
+
+    def nat(*words: str) -> float:
+        monkeypatch.setattr(sys, "argv", ["cost", "--stage", "prod", "--json", "--out", str(tmp_path), *words])
+        assert main() == 0
+        idle = json.loads(capsys.readouterr().out)["spans"][0]["drivers"]
+        return sum(one["usd"] for one in idle if one["driver"] == "NAT gateways")
+
+    assert nat("-c", "nat_gateways=1") == pytest.approx(nat() / 3)
