@@ -169,7 +169,12 @@ METRIC_UNITS: Final[dict[Metric, str]] = {metric: facts.unit for metric, facts i
 
 DIMENSION_LANE: Final = "lane"
 DIMENSION_SERVICE: Final = "service"
-"""Powertools writes it beside every metric; its value is `SERVICE`."""
+"""Powertools writes it beside every metric; its value is that of `service_name`."""
+
+
+def service_name(stage: str) -> str:
+    """What logs and metrics of a stage say they are of: two stages in one account must not ring each other's alarms."""
+    return f"{SERVICE}-{stage}"
 
 ATTRIBUTE_BROADCAST: Final = "broadcast_id"
 """SQS message attribute that tells whose message it is even when the body cannot be parsed."""

@@ -98,7 +98,7 @@ def valkey() -> Any:
 @cache
 def metrics() -> EmfMetrics:
     """Custom metrics; `flush` them at the end of an invocation or round."""
-    return EmfMetrics()
+    return EmfMetrics(config.read(config.MetricSettings, os.environ).service)
 
 
 @cache

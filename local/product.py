@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from carillon import config
 from carillon.config import LaneUrls
-from carillon.names import TOKEN_AUDIENCE
+from carillon.names import TOKEN_AUDIENCE, service_name
 from local.emulator import ACCESS_KEY, REGION
 from local.issuer import ISSUER
 from local.ports import HOST
@@ -64,7 +64,8 @@ def places(
     api = config.environment(
         config.ApiSettings, websocket_url=f"ws://{HOST}:{ws_port}/{STAGE}", sign_in_client="", sign_in_origins=""
     )
-    return stores | callbacks | tokens | api
+    measured = config.environment(config.MetricSettings, service=service_name(STAGE))
+    return stores | callbacks | tokens | api | measured
 
 
 def runtime(emulator: Emulator) -> dict[str, str]:

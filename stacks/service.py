@@ -13,7 +13,7 @@ from aws_cdk import aws_logs as logs
 from carillon.config import ApiSettings, StoreSettings, environment
 from carillon.protocol.web import API_POOL, API_PORT, GRACE_S, READY
 from stacks.parts.acknowledge import acknowledge, wildcard
-from stacks.parts.function import POWERTOOLS, retention
+from stacks.parts.function import powertools, retention
 from stacks.parts.image import CHECK, COMMAND, USER, image, platform
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class ServiceStack(cdk.Stack):
             self, "Cluster", vpc=network.vpc, container_insights_v2=ecs.ContainerInsights.ENABLED
         )
         stores = {**data.settings(), **queues.settings()}
-        self.task = self._task({**POWERTOOLS, **stores, **self._settings(identity, realtime)})
+        self.task = self._task({**powertools(stage), **stores, **self._settings(identity, realtime)})
         data.grant_stores(self.task.task_role)
         queues.grant_send(self.task.task_role)
         # Erasing a person closes their sockets at once.

@@ -71,14 +71,11 @@ class Stage:
     log_days: int = option("How long logs are kept.", default=30, choices=("7", "14", "30", "90", "180", "365"))
 
     database_min_acu: float = option(
-        "Aurora capacity at rest; 0 lets it pause once nothing is connected, which RDS Proxy or a running task is.",
+        "Aurora capacity at rest. Not 0: the connections of its proxy would keep it from pausing.",
         default=0.5,
-        between=(0, 256),
+        between=(0.5, 256),
     )
     database_max_acu: float = option("Aurora capacity at most.", default=4, between=(1, 256))
-    database_pause_s: int = option(
-        "Idle seconds before Aurora pauses, where the capacity at rest is 0.", default=3600, between=(300, 86_400)
-    )
     readers: int = option("Aurora readers at rest.", default=1, between=(1, 5))
     max_readers: int = option("Aurora readers at most.", default=1, between=(1, 5))
     backup_days: int = option("How long backups are kept.", default=7, between=(1, 35))
@@ -229,7 +226,6 @@ _DEV: Final = Stage(
     name="dev",
     min_tasks=1,
     max_tasks=3,
-    database_min_acu=0,
     reserved_lanes=False,
     log_days=7,
     backup_days=1,

@@ -8,6 +8,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from carillon.model import Lane
+from carillon.names import service_name
 from stacks.parts import watch_doors, watch_stores
 from stacks.parts.alarms import Alarms, any_of
 from stacks.parts.dashboards import Dashboards
@@ -58,7 +59,7 @@ class WatchStack(cdk.Stack):
     ) -> None:
         super().__init__(scope, construct_id, **options)
         self.topics = Topics(self, "Topics", email=stage.alarm_email)
-        self.alarms = Alarms(self, "Alarms", topics=self.topics)
+        self.alarms = Alarms(self, "Alarms", topics=self.topics, service=service_name(stage.name))
         for lane in Lane:
             watch_lane(self.alarms, lane, queues.lanes[lane], realtime.consumers[lane])
         self._stores(data, stage)

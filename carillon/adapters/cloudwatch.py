@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from carillon.names import DIMENSION_LANE, METRICS, NAMESPACE, SERVICE
+from carillon.names import DIMENSION_LANE, METRICS, NAMESPACE
 
 if TYPE_CHECKING:
     from carillon.model import Lane
@@ -18,9 +18,14 @@ _Counted = dict["Metric", list[float]]
 
 
 class EmfMetrics:
-    """See `ports.Metrics`. Between two flushes a count is summed up, a gauge keeps its largest, times are all kept."""
+    """See `ports.Metrics`. Between two flushes a count is summed up, a gauge keeps its largest, times are all kept.
 
-    def __init__(self) -> None:
+    Args:
+        service: value of the dimension `service`.
+    """
+
+    def __init__(self, service: str) -> None:
+        self._service = service
         self._by_lane: dict[str | None, _Counted] = {}
         self._lock = threading.Lock()
 
@@ -44,19 +49,18 @@ class EmfMetrics:
         with self._lock:
             by_lane, self._by_lane = self._by_lane, {}
         for word, counted in by_lane.items():
-            _write(word, counted)
+            self._write(word, counted)
         if by_lane:
             # Into a pipe standard output is written in blocks, which a quiet service would take hours to fill.
             sys.stdout.flush()
 
-
-def _write(lane: str | None, counted: _Counted) -> None:
-    sink = EphemeralMetrics(namespace=NAMESPACE, service=SERVICE)
-    if lane is not None:
-        # Before the first value: the hundredth makes Powertools write a line at once.
-        sink.add_dimension(name=DIMENSION_LANE, value=lane)
-    for metric, values in counted.items():
-        for value in values:
-            sink.add_metric(name=metric.value, unit=MetricUnit(METRICS[metric].unit), value=value)
-    if sink.metric_set:
-        sink.flush_metrics()
+    def _write(self, lane: str | None, counted: _Counted) -> None:
+        sink = EphemeralMetrics(namespace=NAMESPACE, service=self._service)
+        if lane is not None:
+            # Before the first value: the hundredth makes Powertools write a line at once.
+            sink.add_dimension(name=DIMENSION_LANE, value=lane)
+        for metric, values in counted.items():
+            for value in values:
+                sink.add_metric(name=metric.value, unit=MetricUnit(METRICS[metric].unit), value=value)
+        if sink.metric_set:
+            sink.flush_metrics()

@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
         description="Says whether a stage may be deployed now: not on Saturdays, and not on days with more weddings "
         "than the threshold, counted by the deployed planner. Exit codes: 0 it may, 3 it may not, 4 nobody knows.",
     )
-    parser.add_argument("--stage", required=True, help="which one, for the words")
+    parser.add_argument("--stage", required=True, help="which one; its own planner counts the weddings")
     parser.add_argument("--region", required=True, help="AWS Region of its planner")
     parser.add_argument("--time-zone", required=True, metavar="ZONE", help="whose Saturdays and days count")
     parser.add_argument("--threshold", required=True, type=at_least(0), metavar="N", help="more weddings freeze a day")
@@ -61,7 +61,7 @@ def _refusal(args: argparse.Namespace, zone: ZoneInfo, now: datetime) -> Command
     reason = frozen(now, zone, None, args.threshold)
     if reason is None:
         try:
-            weddings = _weddings(args.region, zone, now)
+            weddings = _weddings(args.stage, args.region, zone, now)
         except OutageError as error:
             hint = (
                 "Log in to the stage's account with the right to cloudwatch:GetMetricData and try again, or look at "
@@ -80,8 +80,8 @@ def _refusal(args: argparse.Namespace, zone: ZoneInfo, now: datetime) -> Command
     return CommandError(Exit.REFUSED, "deploy.frozen", reason, f"Wait until it is over, or run {_FORCE}.")
 
 
-def _weddings(region: str, zone: ZoneInfo, now: datetime) -> int | None:
+def _weddings(stage: str, region: str, zone: ZoneInfo, now: datetime) -> int | None:
     from carillon.adapters.weddings_metric import most_weddings  # noqa: PLC0415 - boto3: 100 ms of every command
 
     start, _ = season.day_at(now, zone)
-    return most_weddings(region, start, now)
+    return most_weddings(stage, region, start, now)

@@ -12,7 +12,7 @@ from carillon import config
 from carillon.cli.errors import Exit, usage
 from carillon.errors import every_error
 from carillon.model import Lane
-from carillon.names import DIMENSION_LANE, DIMENSION_SERVICE, METRICS, NAMESPACE, SERVICE, Metric
+from carillon.names import DIMENSION_LANE, DIMENSION_SERVICE, METRICS, NAMESPACE, Metric, service_name
 from carillon.protocol import schema
 
 if TYPE_CHECKING:
@@ -117,8 +117,8 @@ def metrics_page() -> str:
     return (
         "# Metrics\n\n"
         "Generated from `carillon/names.py` by `carillon docs --write`.\n\n"
-        f"Namespace `{NAMESPACE}`. Every metric has the dimension `{DIMENSION_SERVICE}={SERVICE}`; a metric by lane\n"
-        f"has `{DIMENSION_LANE}` beside it: {lanes}. They travel as lines of embedded metric\n"
+        f"Namespace `{NAMESPACE}`. Every metric has the dimension `{DIMENSION_SERVICE}={service_name('STAGE')}`;\n"
+        f"a metric by lane has `{DIMENSION_LANE}` beside it: {lanes}. They travel as lines of embedded metric\n"
         "format in the logs of functions and tasks, of which CloudWatch makes metrics. A count of zero is not\n"
         "written, a gauge always is. An alarm of a metric by lane has the lane in front of its name\n"
         "(`CriticalFirstPost`); those that end in `WeddingDay` count on days with a wedding only. An alarm's text\n"

@@ -10,7 +10,7 @@ from typing import Final
 
 from carillon.config.kinds import DatabaseAuth, LaneSizes, LaneUrls, ValkeyAuth
 from carillon.config.reading import environment, read, setting, show, variable
-from carillon.names import TOKEN_AUDIENCE
+from carillon.names import SERVICE, TOKEN_AUDIENCE
 
 __all__ = [
     "ROOMS",
@@ -19,6 +19,7 @@ __all__ = [
     "DatabaseAuth",
     "LaneSizes",
     "LaneUrls",
+    "MetricSettings",
     "MigrationSettings",
     "PlanSettings",
     "SocketSettings",
@@ -138,6 +139,15 @@ class CallbackSettings:
 
 
 @dataclasses.dataclass(frozen=True)
+class MetricSettings:
+    """What metrics and log lines say they are of; Powertools reads the same variable."""
+
+    service: str = setting(
+        "POWERTOOLS_SERVICE_NAME", "Value of the dimension `service`: with the stage in it on AWS.", default=SERVICE
+    )
+
+
+@dataclasses.dataclass(frozen=True)
 class SocketSettings:
     """Limits on the sockets of one person."""
 
@@ -233,5 +243,6 @@ ROOMS: Final = (
     TokenSettings,
     ApiSettings,
     PlanSettings,
+    MetricSettings,
 )
 """All settings dataclasses of the product, for `docs/CONFIG.md`."""

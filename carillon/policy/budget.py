@@ -7,6 +7,7 @@ The budget binds what is ordered; what target tracking adds under load is bound 
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -173,13 +174,13 @@ class _Ledger:
         """Clip a knob to the highest level that the budget bears, or to rest: a clipped plan changes no more often."""
         row, rest = self._rows[knob], self._deployment.rest(knob)
         planned = {index: row[index] for index in self._slots}
-        levels = sorted({rest, *(max(rest, size) for size in planned.values())})
-        low, high = 0, len(levels) - 1
+        unit = 0.5 if knob == LEAST_ACU else 1
+        low, high = 0, math.ceil((max(planned.values()) - rest) / unit)
         while low < high:
             middle = (low + high + 1) // 2
-            self._clip(row, planned, levels[middle])
+            self._clip(row, planned, rest + middle * unit)
             low, high = (middle, high) if self.usd() <= left else (low, middle - 1)
-        self._clip(row, planned, levels[low])
+        self._clip(row, planned, rest + low * unit)
         return max(row[index] for index in self._slots)
 
     @staticmethod

@@ -34,15 +34,17 @@ class Alarms(Construct):
         scope: the stack.
         construct_id: what they are called in the template.
         topics: who is told.
+        service: whose metrics of our own are watched.
 
     Attributes:
+        service: the same, for whoever adds an alarm.
         made: the alarms that tell somebody, or feed one that does.
         wedding_day: those that count on wedding days only.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, topics: Topics) -> None:
+    def __init__(self, scope: Construct, construct_id: str, *, topics: Topics, service: str) -> None:
         super().__init__(scope, construct_id)
-        self._topics = topics
+        self._topics, self.service = topics, service
         self.made: dict[str, cloudwatch.Alarm] = {}
         self.wedding_day: list[cloudwatch.IAlarm] = []
 

@@ -77,7 +77,6 @@ class AuroraCluster(Construct):
             "credentials": rds.Credentials.from_generated_secret(DATABASE_OWNER, encryption_key=key),
             "default_database_name": DATABASE_NAME,
         }
-        pauses = stage.database_min_acu == 0
         watched: dict[str, Any] = {
             "auto_minor_version_upgrade": False,
             "enable_performance_insights": True,
@@ -92,7 +91,6 @@ class AuroraCluster(Construct):
             readers=[_reader(number, watched) for number in range(1, stage.readers + 1)],
             serverless_v2_min_capacity=stage.database_min_acu,
             serverless_v2_max_capacity=stage.database_max_acu,
-            serverless_v2_auto_pause_duration=cdk.Duration.seconds(stage.database_pause_s) if pauses else None,
             vpc=network.vpc,
             vpc_subnets=network.isolated,
             security_groups=[network.database],

@@ -9,7 +9,7 @@ from aws_cdk import aws_elasticloadbalancingv2 as elb
 from constructs import Construct
 
 from carillon.model import Lane
-from carillon.names import Metric
+from carillon.names import Metric, service_name
 from carillon.policy.lanes import MAX_CONCURRENCY
 from stacks.parts import thresholds
 from stacks.parts.measured import MINUTE, measured, share
@@ -75,15 +75,18 @@ class Dashboards(Construct):
         edge: EdgeStack,
     ) -> None:
         super().__init__(scope, construct_id)
+        own = service_name(stage.name)
+        seen = [*_lanes(own, queues), *_doors(own, realtime, edge), *_stores(own, data)]
+        used = [*_demand(own, stage, realtime), *_doors_room(stage, realtime, service), *_room(stage, data)]
         self.performance = cloudwatch.Dashboard(
             self,
             "Performance",
-            widgets=[*_status(alarms), *_rows([*_lanes(queues), *_doors(realtime, edge), *_stores(data)])],
+            widgets=[*_status(alarms), *_rows(seen)],
         )
         self.capacity = cloudwatch.Dashboard(
             self,
             "Capacity",
-            widgets=_rows([*_demand(stage, realtime), *_doors_room(stage, realtime, service), *_room(stage, data)]),
+            widgets=_rows(used),
         )
 
 
@@ -114,31 +117,35 @@ def _graph(
     )
 
 
-def _by_lane(metric: Metric, statistic: str) -> list[cloudwatch.IMetric]:
-    return [_coloured(measured(metric, statistic, lane=lane), lane) for lane in Lane]
+def _by_lane(service: str, metric: Metric, statistic: str) -> list[cloudwatch.IMetric]:
+    return [_coloured(measured(service, metric, statistic, lane=lane), lane) for lane in Lane]
 
 
 def _coloured(metric: cloudwatch.Metric, lane: Lane) -> cloudwatch.IMetric:
     return metric.with_(color=_COLOURS[lane], label=lane.word)
 
 
-def _lanes(queues: QueuesStack) -> list[cloudwatch.IWidget]:
+def _lanes(service: str, queues: QueuesStack) -> list[cloudwatch.IWidget]:
     def of_queue(pick: Callable[[Any], cloudwatch.Metric]) -> list[cloudwatch.IMetric]:
         return [_coloured(pick(queues.lanes[lane]), lane) for lane in Lane]
 
     critical = lane_thresholds(Lane.CRITICAL, wedding_day=True)
     posts = [
-        share(measured(metric, "Sum", lane=lane), measured(Metric.POSTS, "Sum", lane=lane), f"{lane.word}: {metric}")
+        share(
+            measured(service, metric, "Sum", lane=lane),
+            measured(service, Metric.POSTS, "Sum", lane=lane),
+            f"{lane.word}: {metric}",
+        )
         for metric in (Metric.GONE, Metric.THROTTLED, Metric.HELD_BACK, Metric.POST_FAILED)
         for lane in (Lane.CRITICAL, Lane.NORMAL)
     ]
     return [
         _graph(
             "Accepted to first post, p95, ms",
-            _by_lane(Metric.ACCEPTED_TO_FIRST_POST, "p95"),
+            _by_lane(service, Metric.ACCEPTED_TO_FIRST_POST, "p95"),
             [(critical.first_post_ms, "critical's promise")],
         ),
-        _graph("In the queue, p95, ms", _by_lane(Metric.QUEUE_HOP, "p95")),
+        _graph("In the queue, p95, ms", _by_lane(service, Metric.QUEUE_HOP, "p95")),
         _graph(
             "Oldest message, s",
             of_queue(lambda pair: pair.queue.metric_approximate_age_of_oldest_message(period=MINUTE)),
@@ -148,15 +155,15 @@ def _lanes(queues: QueuesStack) -> list[cloudwatch.IWidget]:
             "Messages waiting",
             of_queue(lambda pair: pair.queue.metric_approximate_number_of_messages_visible(period=MINUTE)),
         ),
-        _graph("Dead letters filed", _by_lane(Metric.DEAD_LETTERED, "Sum")),
+        _graph("Dead letters filed", _by_lane(service, Metric.DEAD_LETTERED, "Sum")),
         _graph("Posts that failed, in percent", posts, [(thresholds.ERROR_SHARE, "alarm, but for 410")]),
-        _graph("Broadcasts accepted", _by_lane(Metric.ACCEPTED, "Sum"), stacked=True),
-        _graph("People reached", _by_lane(Metric.SENT, "Sum"), stacked=True),
-        _graph("Messages handed back in an outage", _by_lane(Metric.OUTAGE, "Sum")),
+        _graph("Broadcasts accepted", _by_lane(service, Metric.ACCEPTED, "Sum"), stacked=True),
+        _graph("People reached", _by_lane(service, Metric.SENT, "Sum"), stacked=True),
+        _graph("Messages handed back in an outage", _by_lane(service, Metric.OUTAGE, "Sum")),
     ]
 
 
-def _doors(realtime: RealtimeStack, edge: EdgeStack) -> list[cloudwatch.IWidget]:
+def _doors(service: str, realtime: RealtimeStack, edge: EdgeStack) -> list[cloudwatch.IWidget]:
     balancer = edge.load_balancer.metrics
     made = [*realtime.functions.items(), *((lane.word, one) for lane, one in realtime.consumers.items())]
     return [
@@ -175,7 +182,7 @@ def _doors(realtime: RealtimeStack, edge: EdgeStack) -> list[cloudwatch.IWidget]
         ),
         _graph(
             "Outbox: oldest due row, s",
-            [measured(Metric.OUTBOX_OLDEST_AGE, "Maximum")],
+            [measured(service, Metric.OUTBOX_OLDEST_AGE, "Maximum")],
             [(thresholds.OUTBOX_S, "alarm")],
         ),
         _graph(
@@ -191,7 +198,8 @@ def _of_functions(made: Iterable[tuple[str, ProductFunction]], name: str, statis
     return [one.function.metric(name, statistic=statistic, period=MINUTE, label=word) for word, one in made]
 
 
-def _stores(data: DataStack) -> list[cloudwatch.IWidget]:
+def _stores(service: str, data: DataStack) -> list[cloudwatch.IWidget]:
+    misses, lookups = (measured(service, metric, "Sum") for metric in (Metric.INDEX_MISS, Metric.INDEX_LOOKUP))
     return [
         _graph(
             "Database: commit, ms",
@@ -201,16 +209,16 @@ def _stores(data: DataStack) -> list[cloudwatch.IWidget]:
         _graph("Database: replica lag, ms", [of_cluster(data, "AuroraReplicaLagMaximum", "Maximum")]),
         _graph(
             "Connection index: misses, in percent",
-            [share(measured(Metric.INDEX_MISS, "Sum"), measured(Metric.INDEX_LOOKUP, "Sum"), "misses")],
+            [share(misses, lookups, "misses")],
             [(thresholds.ORDINARY.index_misses, "alarm")],
         ),
     ]
 
 
-def _demand(stage: Stage, realtime: RealtimeStack) -> list[cloudwatch.IWidget]:
-    posts = [_coloured(measured(Metric.POSTS, "Sum", lane=lane), lane) for lane in Lane]
+def _demand(service: str, stage: Stage, realtime: RealtimeStack) -> list[cloudwatch.IWidget]:
+    posts = [_coloured(measured(service, Metric.POSTS, "Sum", lane=lane), lane) for lane in Lane]
     return [
-        _graph("Weddings today", [measured(Metric.WEDDINGS_TODAY, "Maximum", period=ROUND)]),
+        _graph("Weddings today", [measured(service, Metric.WEDDINGS_TODAY, "Maximum", period=ROUND)]),
         _graph("New sockets", [of_sockets(realtime, "ConnectCount")]),
         _graph("Posts a minute", posts, [(stage.callback_rps * 60, "the account's quota")], stacked=True),
     ]

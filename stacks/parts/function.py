@@ -10,7 +10,9 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from carillon.names import NAMESPACE, SERVICE
+from carillon.config import MetricSettings
+from carillon.config import environment as settings_of
+from carillon.names import NAMESPACE, service_name
 from stacks.parts.acknowledge import acknowledge
 from stacks.parts.code import architecture, code, layer
 
@@ -21,11 +23,6 @@ if TYPE_CHECKING:
     from stacks.stage import Stage
 
 ALIAS = "live"
-POWERTOOLS = {
-    "POWERTOOLS_SERVICE_NAME": SERVICE,
-    "POWERTOOLS_METRICS_NAMESPACE": NAMESPACE,
-    "POWERTOOLS_TRACE_DISABLED": "true",
-}
 NETWORK_ACTIONS = (
     *("ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces"),
     *("ec2:DescribeSubnets", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"),
@@ -78,7 +75,7 @@ class ProductFunction(Construct):
             handler=handler,
             code=code(),
             layers=[layer(cdk.Stack.of(self), stage)],
-            environment={**POWERTOOLS, **environment},
+            environment={**powertools(stage), **environment},
             timeout=cdk.Duration.seconds(timeout_s),
             memory_size=memory_mb,
             reserved_concurrent_executions=reserved,
@@ -108,6 +105,14 @@ class ProductFunction(Construct):
                 "takes no narrower resource for describing them",
             )
         return role
+
+
+def powertools(stage: Stage) -> dict[str, str]:
+    """What a door's log lines and metrics say they are of."""
+    return settings_of(MetricSettings, service=service_name(stage.name)) | {
+        "POWERTOOLS_METRICS_NAMESPACE": NAMESPACE,
+        "POWERTOOLS_TRACE_DISABLED": "true",
+    }
 
 
 def _place(network: NetworkStack | None, stage: Stage) -> dict[str, Any]:

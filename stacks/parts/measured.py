@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from carillon.names import DIMENSION_LANE, DIMENSION_SERVICE, METRICS, NAMESPACE, SERVICE
+from carillon.names import DIMENSION_LANE, DIMENSION_SERVICE, METRICS, NAMESPACE
 
 if TYPE_CHECKING:
     from carillon.model import Lane
@@ -18,30 +18,29 @@ MINUTE = cdk.Duration.minutes(1)
 
 
 def measured(
-    metric: Metric, statistic: str, *, lane: Lane | None = None, period: cdk.Duration = MINUTE, label: str | None = None
+    service: str, metric: Metric, statistic: str, *, lane: Lane | None = None, period: cdk.Duration = MINUTE
 ) -> cloudwatch.Metric:
     """A metric of the product.
 
     Args:
+        service: whose, see `carillon.names.service_name`.
         metric: which.
         statistic: `Sum` for what is counted, `p95` for times, `Maximum` for gauges.
         lane: whose, for a metric by lane, and for no other.
         period: of one data point.
-        label: what a graph calls it.
 
     Raises:
         ValueError: the metric goes by lane and none is given, or the other way round; CloudWatch would find nothing.
     """
     if METRICS[metric].by_lane is not (lane is not None):
         raise ValueError(f"{metric} goes {'by' if METRICS[metric].by_lane else 'without a'} lane")
-    dimensions = {DIMENSION_SERVICE: SERVICE} | ({} if lane is None else {DIMENSION_LANE: lane.word})
+    dimensions = {DIMENSION_SERVICE: service} | ({} if lane is None else {DIMENSION_LANE: lane.word})
     return cloudwatch.Metric(
         namespace=NAMESPACE,
         metric_name=metric.value,
         dimensions_map=dimensions,
         statistic=statistic,
         period=period,
-        label=label,
     )
 
 

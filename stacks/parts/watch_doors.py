@@ -53,7 +53,7 @@ def watch_api(alarms: Alarms, edge: EdgeStack, service: ServiceStack) -> None:
 
 def watch_relay(alarms: Alarms) -> None:
     """That what was accepted gets into the lanes; each task writes its view every ten seconds."""
-    age = measured(Metric.OUTBOX_OLDEST_AGE, "Maximum")
+    age = measured(alarms.service, Metric.OUTBOX_OLDEST_AGE, "Maximum")
     says = "Accepted broadcasts do not get into the lanes: the relay is stuck or gone, or SQS or the database is away."
     alarms.add("Relay", age, thresholds.OUTBOX_S, says, _API, of=(3, 3), missing=BAD)
 
@@ -100,7 +100,7 @@ def watch_account(alarms: Alarms, stage: Stage) -> None:
 
 def watch_planner(alarms: Alarms, capacity: CapacityStack) -> None:
     """That rounds go well: only then the planner says how many weddings the day has."""
-    rounds = measured(Metric.WEDDINGS_TODAY, "SampleCount", period=ROUND)
+    rounds = measured(alarms.service, Metric.WEDDINGS_TODAY, "SampleCount", period=ROUND)
     says = "No planner round went well for three rounds: it counts no weddings, or sets no capacity. Read its log."
     alarms.add("Planner", rounds, 1, says, _PLANNER, operator=BELOW, of=(3, 3), missing=BAD)
     failing = capacity.plan.function.metric_errors(period=ROUND)
@@ -116,7 +116,7 @@ def wedding_day(alarms: Alarms) -> cloudwatch.Alarm:
 
     The planner writes the number every quarter of an hour. When it does not, the day stays what it was.
     """
-    weddings = measured(Metric.WEDDINGS_TODAY, "Maximum", period=ROUND)
+    weddings = measured(alarms.service, Metric.WEDDINGS_TODAY, "Maximum", period=ROUND)
     says = "No trouble: there are weddings today, and the wedding-day limits count."
     return alarms.add(
         "WeddingDay", weddings, 1, says, _PLANNER, operator=AT_LEAST, of=(1, 1), missing=AS_BEFORE, tells=False

@@ -45,7 +45,7 @@ def _waiting(alarms: Alarms, lane: Lane, queues: LaneQueues) -> None:
 def _first_post(alarms: Alarms, lane: Lane) -> None:
     name = lane.word.capitalize()
     usual, tight = lane_thresholds(lane, wedding_day=False), lane_thresholds(lane, wedding_day=True)
-    p95 = measured(Metric.ACCEPTED_TO_FIRST_POST, "p95", lane=lane)
+    p95 = measured(alarms.service, Metric.ACCEPTED_TO_FIRST_POST, "p95", lane=lane)
     says = f"The first phone of a {lane.word} broadcast rings too late, 95th percentile. Look where the time goes."
     alarms.add(f"{name}FirstPost", p95, usual.first_post_ms, says, _SLOW)
     alarms.add_tighter(f"{name}FirstPost", p95, tight.first_post_ms, says, _SLOW)
@@ -53,7 +53,7 @@ def _first_post(alarms: Alarms, lane: Lane) -> None:
 
 def _dead_letters(alarms: Alarms, lane: Lane, queues: LaneQueues) -> None:
     name = lane.word.capitalize()
-    filed = measured(Metric.DEAD_LETTERED, "Sum", lane=lane)
+    filed = measured(alarms.service, Metric.DEAD_LETTERED, "Sum", lane=lane)
     says = f"A {lane.word} message was dead-lettered and filed; its broadcast is failed. Read the reason, mend, resend."
     alarms.add(f"{name}DeadLetters", filed, 0, says, _LETTERS, of=(1, 1))
     waiting = queues.dead_letters.metric_approximate_number_of_messages_visible(period=MINUTE, statistic="Minimum")
@@ -64,10 +64,12 @@ def _dead_letters(alarms: Alarms, lane: Lane, queues: LaneQueues) -> None:
 
 def _posts(alarms: Alarms, lane: Lane) -> None:
     name = lane.word.capitalize()
-    posts = measured(Metric.POSTS, "Sum", lane=lane)
+    posts = measured(alarms.service, Metric.POSTS, "Sum", lane=lane)
 
     def watch(alarm: str, metric: Metric, limit: int, says: str, runbook: str) -> None:
-        part = share(measured(metric, "Sum", lane=lane), posts, f"{lane.word}: {metric} in percent of posts")
+        part = share(
+            measured(alarms.service, metric, "Sum", lane=lane), posts, f"{lane.word}: {metric} in percent of posts"
+        )
         alarms.add(f"{name}{alarm}", part, limit, says, runbook)
 
     watch(
@@ -108,7 +110,7 @@ def _consumer(alarms: Alarms, lane: Lane, consumer: ProductFunction) -> None:
     failing = share(function.metric_errors(period=MINUTE), calls, f"{lane.word}: calls that fail, in percent")
     says = f"The {lane.word} consumer crashes or times out. Read its log; go back if new code was just deployed."
     alarms.add(f"{name}Errors", failing, thresholds.ERROR_SHARE, says, _SLOW)
-    outage = measured(Metric.OUTAGE, "Sum", lane=lane)
+    outage = measured(alarms.service, Metric.OUTAGE, "Sum", lane=lane)
     says = f"A store is away: {lane.word} messages are handed back and wait. None is lost; bring the store back."
     alarms.add(f"{name}Outage", outage, 0, says, "aurora-failover")
     says = f"Lambda refuses to run the {lane.word} consumer. Look at the account's concurrency."

@@ -37,8 +37,8 @@ def watch_index(alarms: Alarms) -> None:
     ElastiCache's own hit rate tells something else: a guest who is offline has no key, so the right answer, "nobody",
     is a miss there.
     """
-    misses = measured(Metric.INDEX_MISS, "Sum")
-    missed = share(misses, measured(Metric.INDEX_LOOKUP, "Sum"), "Index misses in percent of look-ups")
+    misses = measured(alarms.service, Metric.INDEX_MISS, "Sum")
+    missed = share(misses, measured(alarms.service, Metric.INDEX_LOOKUP, "Sum"), "Index misses in percent of look-ups")
     says = "PostgreSQL answers for the connection index: slower, nothing is lost. See whether Valkey is away or wiped."
     alarms.add("IndexMisses", missed, ORDINARY.index_misses, says, _VALKEY)
     alarms.add_tighter("IndexMisses", missed, WEDDING_DAY.index_misses, says, _VALKEY)

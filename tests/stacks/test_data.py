@@ -59,7 +59,6 @@ def test_postgresql_is_encrypted_at_rest_and_on_the_way(stage: str) -> None:
 def test_postgresql_is_sized_as_the_stage_says(stage: str) -> None:
     wanted, found = stages.STAGES[stage], one(data(stage), "AWS::RDS::DBCluster")["ServerlessV2ScalingConfiguration"]
     assert (found["MinCapacity"], found["MaxCapacity"]) == (wanted.database_min_acu, wanted.database_max_acu)
-    assert found.get("SecondsUntilAutoPause") == (None if wanted.database_min_acu else wanted.database_pause_s)
     assert len(resources(data(stage), "AWS::RDS::DBInstance")) == 1 + wanted.readers
     tiers = sorted(
         one["Properties"]["PromotionTier"] for one in resources(data(stage), "AWS::RDS::DBInstance").values()

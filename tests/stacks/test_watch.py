@@ -17,7 +17,7 @@ from aws_cdk import assertions
 from carillon.adapters.cloudwatch import EmfMetrics
 from carillon.errors import ConfigError
 from carillon.model import Lane
-from carillon.names import METRICS, NAMESPACE, Metric
+from carillon.names import METRICS, NAMESPACE, Metric, service_name
 from carillon.policy.lanes import LANES, MAX_CONCURRENCY
 from stacks.command_line import ROOT
 from stacks.parts.topics import Topics
@@ -58,12 +58,17 @@ def dimensions(metric: Template) -> dict[str, Any]:
     return {one["Name"]: one["Value"] for one in metric.get("Dimensions", [])}
 
 
-@pytest.fixture(scope="module")
-def written() -> dict[str, tuple[str, set[tuple[tuple[str, str], ...]]]]:
-    """By metric: namespace, and the dimension sets that really stand in the lines which the doors write."""
+@cache
+def written(stage: str) -> dict[str, tuple[str, set[tuple[tuple[str, str], ...]]]]:
+    """By metric: namespace, and the dimension sets that stand in the lines which a stage's functions really write."""
+    told = {
+        one["Properties"]["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]
+        for one in resources(templates(stage)["realtime"], "AWS::Lambda::Function").values()
+    }
+    (service,) = told
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        metrics = EmfMetrics()
+        metrics = EmfMetrics(service)
         for metric, facts in METRICS.items():
             for lane in Lane if facts.by_lane else (None,):
                 metrics.count(metric, 1, lane=lane)
@@ -89,11 +94,11 @@ def assert_written(name: str, namespace: str, dims: dict[str, str], written: Wri
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_every_alarm_listens_to_a_metric_that_is_written(stage: str, written: Written) -> None:
+def test_every_alarm_listens_to_a_metric_that_is_written(stage: str) -> None:
     for name, alarm in alarms(stage).items():
         for metric in watched(alarm):
             if metric["Namespace"] == NAMESPACE:
-                assert_written(metric["MetricName"], metric["Namespace"], dimensions(metric), written)
+                assert_written(metric["MetricName"], metric["Namespace"], dimensions(metric), written(stage))
             else:
                 assert metric["Namespace"] in AWS, name
                 known = DETAILED.get(metric["Namespace"])
@@ -101,13 +106,13 @@ def test_every_alarm_listens_to_a_metric_that_is_written(stage: str, written: Wr
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_every_graph_shows_a_metric_that_is_written(stage: str, written: Written) -> None:
+def test_every_graph_shows_a_metric_that_is_written(stage: str) -> None:
     shown = set()
     for one in resources(templates(stage)["watch"], "AWS::CloudWatch::Dashboard").values():
         for row in _metrics(one["Properties"]["DashboardBody"]):
             if row[0] == NAMESPACE:
                 dims = {row[i]: row[i + 1] for i in range(2, len(row) - 1, 2) if isinstance(row[i], str)}
-                assert_written(row[1], row[0], dims, written)
+                assert_written(row[1], row[0], dims, written(stage))
                 shown.add(row[1])
     assert {Metric.ACCEPTED_TO_FIRST_POST, Metric.OUTBOX_OLDEST_AGE, Metric.WEDDINGS_TODAY, Metric.POSTS} <= shown
 
@@ -303,3 +308,16 @@ def test_what_the_runbooks_name_is_in_the_templates_once() -> None:
         logical = templates("prod")[room]["Resources"]
         found = [one for one in logical if one.startswith(place) and len(one) == len(place) + 8]
         assert len(found) == 1, (room, place, found)
+
+
+def test_two_stages_in_one_account_do_not_ring_each_other() -> None:
+    ours = [
+        {
+            dimensions(one)["service"]
+            for alarm in alarms(stage).values()
+            for one in watched(alarm)
+            if "service" in dimensions(one)
+        }
+        for stage in STAGES
+    ]
+    assert ours == [{service_name(stage)} for stage in STAGES]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from carillon.names import ATTRIBUTE_BROADCAST
+from local.queues import DEAD_LETTERS, queue_name
 from tests.integration.faults.phones import all_have
 from tests.integration.faults.waiting import until
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from tests.integration.faults.stage import Stage
 
 
-def put(stage: Stage, body: str, group: str, broadcast_id: str | None, queue: str = "carillon-normal.fifo") -> None:
+def put(stage: Stage, body: str, group: str, broadcast_id: str | None, queue: str = queue_name("normal")) -> None:
     """Put a message into a queue past the outbox, as a faulty release of ours might."""
     attribute = {ATTRIBUTE_BROADCAST: {"DataType": "String", "StringValue": broadcast_id}} if broadcast_id else {}
     stage.sqs.send_message(
@@ -80,7 +81,8 @@ def test_a_failed_piece_of_a_large_audience_stays_on_record(stage: Stage) -> Non
     phones = stage.fleet.online([user])
     stage.system.hold("lane low")
     broadcast_id = stage.send({"type": "everyone"}, "low")
-    put(stage, "a piece that nobody can read", f"broadcast:{broadcast_id}:1", broadcast_id, "carillon-low-dlq.fifo")
+    letters = queue_name("low" + DEAD_LETTERS)
+    put(stage, "a piece that nobody can read", f"broadcast:{broadcast_id}:1", broadcast_id, letters)
     until(lambda: stage.status(broadcast_id)["state"] == "failed", "the broadcast to be shown as failed")
     stage.system.restart("lane low")
     all_have(phones, [broadcast_id])

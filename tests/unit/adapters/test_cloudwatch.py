@@ -13,7 +13,7 @@ from carillon.names import METRICS, Metric
 
 
 def test_counts_are_written_per_lane_with_their_units_and_only_once(capsys: pytest.CaptureFixture[str]) -> None:
-    metrics = EmfMetrics()
+    metrics = EmfMetrics("carillon-prod")
     metrics.count(Metric.SENT, 3, lane=Lane.CRITICAL)
     metrics.count(Metric.ACCEPTED_TO_FIRST_POST, 12.5, lane=Lane.CRITICAL)
     metrics.count(Metric.SENT, 0, lane=Lane.LOW)
@@ -33,7 +33,7 @@ def test_counts_are_written_per_lane_with_their_units_and_only_once(capsys: pyte
 
 
 def test_between_two_flushes_counts_add_up_and_times_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
-    metrics = EmfMetrics()
+    metrics = EmfMetrics("carillon-prod")
     for value in (2, 3):
         metrics.count(Metric.POSTS, value, lane=Lane.LOW)
         metrics.count(Metric.QUEUE_HOP, value, lane=Lane.LOW)
@@ -43,7 +43,7 @@ def test_between_two_flushes_counts_add_up_and_times_are_kept(capsys: pytest.Cap
 
 
 def test_a_gauge_tells_zero_and_keeps_its_largest(capsys: pytest.CaptureFixture[str]) -> None:
-    metrics = EmfMetrics()
+    metrics = EmfMetrics("carillon-prod")
     metrics.count(Metric.OUTBOX_OLDEST_AGE, 0)
     metrics.flush()
     for age_s in (1, 9, 0):
@@ -55,7 +55,7 @@ def test_a_gauge_tells_zero_and_keeps_its_largest(capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize("times", [99, 100, 250])
 def test_every_line_carries_the_same_dimensions(times: int, capsys: pytest.CaptureFixture[str]) -> None:
-    metrics = EmfMetrics()
+    metrics = EmfMetrics("carillon-prod")
     for _ in range(times):
         metrics.count(Metric.QUEUE_HOP, 1.5, lane=Lane.HIGH)
     metrics.flush()
@@ -63,7 +63,7 @@ def test_every_line_carries_the_same_dimensions(times: int, capsys: pytest.Captu
     assert sum(len(line["QueueHop"]) for line in lines) == times
     for line in lines:
         (names,) = line["_aws"]["CloudWatchMetrics"][0]["Dimensions"]
-        assert {name: line[name] for name in names} == {"service": "carillon", "lane": "high"}
+        assert {name: line[name] for name in names} == {"service": "carillon-prod", "lane": "high"}
 
 
 def test_every_metric_is_told_what_it_is() -> None:

@@ -19,7 +19,7 @@ from moto import mock_aws
 
 from carillon.adapters.cloudwatch import EmfMetrics
 from carillon.cli import deploy_check, main
-from carillon.names import DIMENSION_SERVICE, METRIC_UNITS, NAMESPACE, SERVICE, Metric
+from carillon.names import DIMENSION_SERVICE, METRIC_UNITS, NAMESPACE, Metric, service_name
 from carillon.policy.season import is_saturday
 from stacks import command_line
 from stacks.command_line import ROOT
@@ -47,13 +47,13 @@ def cloudwatch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 
 @pytest.fixture
-def count(cloudwatch: Any) -> Callable[[int, timedelta], None]:
-    """The planner counted so many weddings, so long ago."""
+def count(cloudwatch: Any) -> Callable[..., None]:
+    """A stage's planner counted so many weddings, so long ago."""
 
-    def put(weddings: int, ago: timedelta) -> None:
+    def put(weddings: int, ago: timedelta, stage: str = "prod") -> None:
         point = {
             "MetricName": Metric.WEDDINGS_TODAY.value,
-            "Dimensions": [{"Name": DIMENSION_SERVICE, "Value": SERVICE}],
+            "Dimensions": [{"Name": DIMENSION_SERVICE, "Value": service_name(stage)}],
             "Timestamp": TUESDAY - ago,
             "Value": weddings,
             "Unit": METRIC_UNITS[Metric.WEDDINGS_TODAY],
@@ -90,13 +90,13 @@ def failing(monkeypatch: pytest.MonkeyPatch, code: str) -> list[str]:
     return asked
 
 
-def test_an_ordinary_day_may_be_deployed(count: Callable[[int, timedelta], None]) -> None:
+def test_an_ordinary_day_may_be_deployed(count: Callable[..., None]) -> None:
     count(20, timedelta(hours=1))
     assert check() == 0
 
 
 def test_a_day_with_many_weddings_is_refused_by_its_most(
-    count: Callable[[int, timedelta], None], capsys: pytest.CaptureFixture[str]
+    count: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Some were canceled since: the morning's number counts."""
     count(21, timedelta(hours=9, minutes=20))
@@ -108,7 +108,7 @@ def test_a_day_with_many_weddings_is_refused_by_its_most(
     assert "FORCE=1" in said
 
 
-def test_yesterdays_weddings_are_over(count: Callable[[int, timedelta], None]) -> None:
+def test_yesterdays_weddings_are_over(count: Callable[..., None]) -> None:
     """14:00 in New York: fifteen hours ago was yesterday."""
     count(500, timedelta(hours=15))
     assert check() == 0
@@ -130,7 +130,7 @@ def test_a_first_deployment_is_allowed_and_says_so(cloudwatch: Any, capsys: pyte
 
 
 def test_a_day_without_weddings_is_no_first_deployment(
-    count: Callable[[int, timedelta], None], capsys: pytest.CaptureFixture[str]
+    count: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     count(0, timedelta(minutes=10))
     assert check() == 0
@@ -178,7 +178,7 @@ def test_without_credentials_it_refuses(monkeypatch: pytest.MonkeyPatch, capsys:
 
 @pytest.mark.parametrize("why", ["Saturday", "weddings", "CloudWatch"])
 def test_force_overrides_and_says_what(
-    count: Callable[[int, timedelta], None],
+    count: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     why: str,
@@ -194,21 +194,26 @@ def test_force_overrides_and_says_what(
     assert why in said
 
 
+def test_another_stages_weddings_forbid_nothing(count: Callable[..., None]) -> None:
+    count(500, timedelta(hours=1), stage="staging")
+    assert check() == 0
+
+
 def test_a_zone_that_is_none_is_a_usage_error(cloudwatch: Any) -> None:
     assert check("--time-zone", "Europe/Nowhere") == 2
 
 
 def test_the_metric_is_found_where_the_planner_writes_it(
-    count: Callable[[int, timedelta], None], capsys: pytest.CaptureFixture[str]
+    count: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The embedded format names namespace and dimensions; the check asks for those."""
-    metrics = EmfMetrics()
+    metrics = EmfMetrics(service_name("prod"))
     metrics.count(Metric.WEDDINGS_TODAY, 7)
     metrics.flush()
     line = capsys.readouterr().out
     assert f'"Namespace":"{NAMESPACE}"' in line.replace(" ", "")
     assert f'"Dimensions":[["{DIMENSION_SERVICE}"]]' in line.replace(" ", "")
-    assert f'"{DIMENSION_SERVICE}":"{SERVICE}"' in line.replace(" ", "")
+    assert f'"{DIMENSION_SERVICE}":"{service_name("prod")}"' in line.replace(" ", "")
 
 
 class CloudWatch(BaseHTTPRequestHandler):
