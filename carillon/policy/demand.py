@@ -16,6 +16,7 @@ from carillon.policy import season
 from carillon.policy.traffic import TRAFFIC, Phase, Rates, Traffic
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date, datetime, timedelta
 
     from carillon.policy.profiles import Profile
@@ -124,6 +125,11 @@ class Demand:
 
 
 NOTHING: Final = Demand()
+
+
+def on_day(weddings: Iterable[Wedding], day: date) -> list[Wedding]:
+    """The weddings of a day, each by its venue's calendar; a wedding day is one that has any. Canceled ones are none."""
+    return [wedding for wedding in weddings if not wedding.canceled and wedding.day == day]
 
 
 def per_second(connections: float, rates: Rates) -> Demand:

@@ -110,6 +110,14 @@ def test_the_day_is_the_venues() -> None:
     assert wedding("B", midnight, zone="America/New_York").day == date(2027, 6, 5)
 
 
+def test_a_wedding_day_is_one_that_has_weddings_left() -> None:
+    late = datetime(2027, 6, 5, 23, tzinfo=UTC)
+    all_of_them = [wedding("A", late), wedding("B", late, zone="America/New_York"), replace(W1, canceled=True)]
+    assert [one.wedding_id for one in demands.on_day(all_of_them, date(2027, 6, 5))] == ["B"]
+    assert [one.wedding_id for one in demands.on_day(all_of_them, date(2027, 6, 6))] == ["A"]
+    assert demands.on_day(all_of_them, date(2027, 6, 7)) == []
+
+
 @pytest.mark.parametrize(
     ("local", "opens", "closes"),
     [

@@ -1,0 +1,144 @@
+"""Budgets: never exceeded unless somebody said so, cut in order, critical's reserve never, and every cut is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from carillon.model import Lane
+from carillon.policy import budget as budgets
+from carillon.policy.budget import ACU_H, CORE_H, WARM_H, Budget, Fitted, Rows, fit, order, usd_per_hour
+from carillon.policy.capacity import TASKS, Kind, Knob
+from carillon.policy.sizing import LEAST_ACU, READERS
+from stacks.cost.prices import price
+from tests.unit.policy.calendars import PROD, unhurried
+
+SLOT = timedelta(minutes=15)
+JUNE = datetime(2027, 6, 30, 12, tzinfo=UTC)
+WARM = {lane: Knob(Kind.PROVISIONED, lane) for lane in Lane}
+REST = {knob: PROD.rest(knob) for knob in PROD.knobs()}
+
+
+def rows(slots: int, **raised: float) -> Rows:
+    """At rest, but for what is raised by name."""
+    named = {knob.group.replace(".", "_"): knob for knob in PROD.knobs()}
+    assert set(raised) <= set(named)
+    made: Rows = {knob: [size] * slots for knob, size in REST.items()}
+    for name, size in raised.items():
+        made[named[name]] = [REST[named[name]], *[size] * (slots - 1)]
+    return made
+
+
+def fitted(made: Rows, budget: Budget) -> Fitted:
+    return fit(made, JUNE, SLOT, PROD, budget)
+
+
+def test_prices_are_those_of_the_price_list() -> None:
+    assert pytest.approx(CORE_H, abs=5e-5) == price("fargate_vcpu_hour", "ARM64") + 2 * price(
+        "fargate_gb_hour", "ARM64"
+    )
+    gb_s = price("lambda_provisioned_gb_second", "arm64")
+    assert pytest.approx(WARM_H, abs=5e-6) == gb_s * 3600 * 1769 / 1024
+    assert price("aurora_acu_hour") + price("rds_proxy_acu_hour") == ACU_H
+
+
+def test_an_hour_costs_its_tasks_what_stands_warm_and_the_database_with_its_readers() -> None:
+    sizes = {TASKS: 4, WARM[Lane.LOW]: 10, LEAST_ACU: 2, READERS: 3, Knob(Kind.RESERVED, Lane.LOW): 50}
+    assert usd_per_hour(sizes, PROD) == pytest.approx(4 * 0.5 * CORE_H + 10 * WARM_H + 2 * 4 * ACU_H)
+
+
+def test_what_fits_stays_as_it_is() -> None:
+    planned = rows(9, tasks=20)
+    made = fitted(planned, Budget(100))
+    assert (made.rows, made.cuts, made.over) == (planned, (), {})
+    assert made.usd == {"2027-06": pytest.approx(2 * 17 * 0.5 * CORE_H)}
+
+
+def test_the_dearest_protection_is_cut_first_and_critical_last() -> None:
+    assert [knob.group for knob in order(PROD)] == [
+        "database.readers",
+        "database.least_acu",
+        "provisioned.low",
+        "provisioned.normal",
+        "provisioned.high",
+        "tasks",
+        "provisioned.critical",
+    ]
+
+
+def test_a_cut_takes_no_more_than_it_must() -> None:
+    planned = rows(5, tasks=20, provisioned_low=50)
+    whole = fitted(planned, Budget(100)).usd["2027-06"]
+    made = fitted(planned, Budget(whole - 10 * WARM_H))
+    assert [cut.knob for cut in made.cuts] == [WARM[Lane.LOW]]
+    assert made.rows[TASKS] == planned[TASKS]
+    cut = made.cuts[0]
+    assert (cut.planned, cut.size, cut.month) == (50, 40, "2027-06")
+    assert "provisioned.low is cut from 50 to 40" in cut.reason
+
+
+def test_a_cut_lowers_to_the_highest_level_that_the_budget_bears() -> None:
+    planned = rows(5)
+    planned[TASKS] = [3, 10, 20, 30, 3]
+    ten_thrice = 3 * 7 * 0.5 * CORE_H / 4
+    made = fitted(planned, Budget(ten_thrice))
+    assert made.rows[TASKS] == [3, 10, 10, 10, 3]
+
+
+def test_criticals_reserve_is_left_when_nothing_else_is() -> None:
+    planned = rows(9, tasks=50, provisioned_critical=50, provisioned_high=50, reserved_critical=50)
+    made = fitted(planned, Budget(0))
+    assert made.rows[WARM[Lane.CRITICAL]] == [8] * 9
+    assert made.rows[Knob(Kind.RESERVED, Lane.CRITICAL)] == planned[Knob(Kind.RESERVED, Lane.CRITICAL)]
+    assert made.usd == {"2027-06": 0}
+    assert made.cuts[-1].knob == WARM[Lane.CRITICAL]
+
+
+def test_each_month_has_its_own_budget() -> None:
+    planned = rows(96, tasks=20)
+    made = fitted(planned, Budget(1000, {"2027-06": 1000.0}))
+    assert set(made.rows[TASKS][:48]) == {3}
+    assert set(made.rows[TASKS][48:]) == {20}
+    assert {cut.month for cut in made.cuts} == {"2027-06"}
+
+
+def test_an_override_cuts_nothing_and_says_by_how_much_it_is_over() -> None:
+    planned = rows(9, tasks=20)
+    made = fitted(planned, Budget(0.1, override=True))
+    assert (made.rows, made.cuts) == (planned, ())
+    assert made.over == {"2027-06": pytest.approx(made.usd["2027-06"] - 0.1)}
+
+
+def test_what_the_month_costs_without_the_plan_is_not_left_for_it() -> None:
+    assert Budget(100, {"2027-06": 70}).left("2027-06") == 30
+    assert Budget(100, {"2027-06": 170}).left("2027-06") == 0
+    assert Budget(100).left("2027-07") == 100
+
+
+sizes = st.lists(st.integers(0, 60), min_size=1, max_size=60)
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(PROD.knobs(), sizes)), st.floats(0, 50), st.floats(0, 60))
+@unhurried
+def test_no_month_costs_more_than_its_budget(extra: dict[Knob, list[int]], usd: float, spent: float) -> None:
+    slots = min(map(len, extra.values()))
+    planned = {knob: [REST[knob] + more for more in row[:slots]] for knob, row in extra.items()}
+    budget = Budget(usd, {"2027-06": spent})
+    made = fitted(planned, budget)
+    assert made.over == {}
+    for month, cost in made.usd.items():
+        assert cost <= budget.left(month) + 1e-9
+    for knob, row in made.rows.items():
+        assert all(REST[knob] <= size <= was for size, was in zip(row, planned[knob], strict=True))
+    lowered = {knob for knob, row in made.rows.items() if row != planned[knob]}
+    assert lowered == {cut.knob for cut in made.cuts}
+    assert all(cut.usd >= 0 and cut.reason for cut in made.cuts)
+
+
+def test_a_smaller_deployment_is_cheaper() -> None:
+    assert usd_per_hour({TASKS: 4}, replace(PROD, task_cores=0.25)) == usd_per_hour({TASKS: 2}, PROD)
+    assert budgets.month_of(JUNE) == "2027-06"
