@@ -128,7 +128,7 @@ NOTHING: Final = Demand()
 
 
 def on_day(weddings: Iterable[Wedding], day: date) -> list[Wedding]:
-    """The weddings of a day, each by its venue's calendar; a wedding day is one that has any. Canceled ones are none."""
+    """The weddings of a day, each by its venue's calendar, none canceled; a wedding day is one that has any."""
     return [wedding for wedding in weddings if not wedding.canceled and wedding.day == day]
 
 
