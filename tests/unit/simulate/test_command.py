@@ -1,0 +1,75 @@
+"""The command: what it prints, writes and refuses."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from carillon.cli import main as carillon
+from carillon.cli import simulating
+from simulate.__main__ import main
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_json_has_what_programs_look_for_and_the_folder_the_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--scenario", "spike", "--weddings", "100", "--json", "--out", str(tmp_path)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert list(told["strategies"]) == ["fixed", "reactive", "season", "plan"]
+    for one in told["strategies"].values():
+        assert {"lost", "late", "late_critical", "p99_ms", "cost_usd"} <= set(one)
+    assert 0 < told["forecast_accuracy"] <= 1
+    assert json.loads((tmp_path / "spike.json").read_text()) == told
+    assert "data:image/png;base64," in (tmp_path / "spike.html").read_text()
+    pictures = sorted(tmp_path.glob("*.png"))
+    assert [one.name for one in pictures] == ["spike-late.png", "spike-phones.png", "spike-room.png"]
+    assert all(one.read_bytes().startswith(b"\x89PNG") for one in pictures)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--scenario", "july"], "simulate.scenario"),
+        (["--weddings", "99"], "simulate.weddings"),
+        (["--weddings", "15001"], "simulate.weddings"),
+        (["--weddings", "many"], "simulate.weddings"),
+        (["--weddings", "200", "--arrivals", "file.csv"], "simulate.weddings"),
+        (["--seed", "-1"], "simulate.seed"),
+        (["--quota", "0"], "simulate.quota"),
+        (["--arrivals", "/nowhere/at/all.csv"], "simulate.arrivals"),
+        (["--out", "/dev/null/folder"], "simulate.out"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_its_code(
+    words: list[str], code: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = [] if "--out" in words else ["--out", str(tmp_path)]
+    assert main([*words, *out, "--json"]) == 2
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["error"]["code"] == code
+    assert f"carillon: {code}: " in printed.err
+
+
+def test_the_command_line_hands_its_words_on_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[list[str]] = []
+
+    def call(words: list[str]) -> int:
+        called.append(words[1:])
+        return 7
+
+    monkeypatch.setattr(simulating.subprocess, "call", call)
+    assert carillon(["simulate", "--scenario", "spike", "--json"]) == 7
+    assert called == [["-m", "simulate", "--scenario", "spike", "--json"]]
+
+
+def test_without_the_simulator_the_command_says_where_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(simulating, "_NEEDS", ("no_such_module",))
+    assert carillon(["simulate"]) == 4
+    assert "simulate.missing" in capsys.readouterr().err
