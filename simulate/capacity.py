@@ -10,10 +10,12 @@ import numpy as np
 from carillon.model import Lane
 from carillon.policy.lanes import LANES, MAX_CONCURRENCY
 from simulate.figures import figure
+from simulate.reaction import rolling, tracked
 
 if TYPE_CHECKING:
     from simulate.clock import Clock
     from simulate.load import Load
+    from simulate.reaction import Rules
     from simulate.weddings import Floats
 
 
@@ -62,18 +64,19 @@ def fixed(clock: Clock) -> Capacity:
     return Capacity(rest.tasks, rest.warm, rest.acu, rest.readers, None)
 
 
-def reacting(clock: Clock, load: Load, floor: Floor) -> Capacity:
+def reacting(clock: Clock, load: Load, floor: Floor, rules: Rules) -> Capacity:
     """A floor, with everything above it that reacts to load as the stacks deploy it.
 
     Args:
         clock: the buckets.
         load: what target tracking sees.
-        floor: ordered ahead of time; it takes as long to come as what target tracking orders.
+        floor: ordered ahead of time; it takes as long to come as what is ordered in reaction.
+        rules: the policy's, which see the same.
     """
-    tasks = _tracked(clock, np.ceil(load.api_cores / figure("task_cores") / figure("task_use")))
-    tasks = np.minimum(np.maximum(floor.tasks, tasks), figure("max_tasks"))
-    warm = np.stack([_tracked(clock, np.ceil(load.busy[lane] / figure("warm_use"))) for lane in Lane])
-    warm = np.minimum(np.maximum(floor.warm, warm), MAX_CONCURRENCY)
+    tasks = tracked(clock, np.ceil(load.api_cores / figure("task_cores") / figure("task_use")))
+    tasks = np.minimum(np.maximum(rules.tasks(floor.tasks), tasks), figure("max_tasks"))
+    warm = np.stack([tracked(clock, np.ceil(load.busy[lane] / figure("warm_use"))) for lane in Lane])
+    warm = np.minimum(np.maximum(rules.warm(floor.warm), warm), MAX_CONCURRENCY)
     return Capacity(
         _late(clock, tasks, figure("task_start_s")),
         np.stack([_late(clock, row, figure("warm_start_s")) for row in warm]),
@@ -83,25 +86,9 @@ def reacting(clock: Clock, load: Load, floor: Floor) -> Capacity:
     )
 
 
-def _tracked(clock: Clock, wanted: Floats) -> Floats:
-    """Target tracking: out after three minutes above the target, in after a quarter of an hour below it."""
-    sustained = _rolling(wanted, clock.per(figure("alarm_s")), np.minimum)
-    return _rolling(sustained, clock.per(figure("scale_in_s")), np.maximum)
-
-
-def _rolling(values: Floats, width: int, better: np.ufunc) -> Floats:
-    """The least or most of the last `width` buckets, by doubling."""
-    made, reach = values.copy(), 1
-    while reach < width:
-        step = min(reach, width - reach)
-        made[step:] = better(made[step:], made[:-step])
-        reach += step
-    return made
-
-
 def _late(clock: Clock, ordered: Floats, seconds: float) -> Floats:
     """More comes so much later; less is gone at once."""
-    return _rolling(ordered, 1 + clock.per(seconds), np.minimum)
+    return rolling(ordered, 1 + clock.per(seconds), np.minimum)
 
 
 _SHRINK: Final = 0.98

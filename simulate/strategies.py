@@ -17,6 +17,7 @@ from carillon.policy.lanes import MAX_CONCURRENCY
 from simulate import capacity
 from simulate.capacity import Capacity, Floor
 from simulate.figures import figure
+from simulate.reaction import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -66,11 +67,12 @@ def deployment() -> sizing.Deployment:
 
 def every(clock: Clock, load: Load, weddings: Weddings, setting: Setting) -> Mapping[str, Callable[[], Capacity]]:
     """All four, each worked out when it is called."""
+    rules = Rules(clock, load, deployment(), setting.profile, setting.zone)
     return {
         "fixed": lambda: capacity.fixed(clock),
-        "reactive": lambda: capacity.reacting(clock, load, capacity.at_rest(clock)),
-        "season": lambda: capacity.reacting(clock, load, scheduled(clock, setting)),
-        "plan": lambda: capacity.reacting(clock, load, planned(clock, weddings, setting)),
+        "reactive": lambda: capacity.reacting(clock, load, capacity.at_rest(clock), rules),
+        "season": lambda: capacity.reacting(clock, load, scheduled(clock, setting), rules),
+        "plan": lambda: capacity.reacting(clock, load, planned(clock, weddings, setting), rules),
     }
 
 

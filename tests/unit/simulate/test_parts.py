@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from carillon.model import Lane
+from carillon.policy import season
 from carillon.policy.lanes import LANES
 from carillon.protocol.session import PING_MS
-from simulate import accuracy, budget, capacity, delivery, figures
+from simulate import accuracy, budget, capacity, delivery, figures, reaction
 from simulate.clock import Clock
 from simulate.figures import figure
+from simulate.run import TIME_ZONE
+from simulate.strategies import Setting, deployment
 from stacks.stage import STAGES
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ def test_target_tracking_ignores_a_minute_and_keeps_what_it_added() -> None:
     wanted = np.ones(60)
     wanted[10] = 9.0
     wanted[20:24] = 5.0
-    tracked = capacity._tracked(CLOCK, wanted)
+    tracked = reaction.tracked(CLOCK, wanted)
     assert tracked[:22].max() == 1
     assert tracked[22:37].min() == 5
     assert tracked[40] == 1
@@ -98,3 +101,13 @@ def test_every_figure_names_a_source_that_is_there() -> None:
         file = one["source"].split(",")[0].split(" ")[0]
         known = one["source"] == "assumption" or one["source"].startswith("AWS, ")
         assert known or (Path(figures.ROOT) / file).is_file(), name
+
+
+def test_the_policys_rules_double_what_is_short_and_give_it_back(spiked: Run) -> None:
+    setting = Setting(season.profile("broadcast"), season.zone(TIME_ZONE))
+    rules = reaction.Rules(spiked.clock, spiked.load, deployment(), setting.profile, setting.zone)
+    tasks = rules.tasks(np.full(spiked.clock.count, figure("min_tasks")))
+    quiet = spiked.load.connections < 1_000
+    assert tasks[0] == figure("min_tasks")
+    assert tasks.max() >= 2 * figure("min_tasks")
+    assert tasks[np.flatnonzero(quiet)[-1]] == figure("min_tasks")
