@@ -141,9 +141,10 @@ def _days(expected: series.Series, zone: ZoneInfo) -> Iterator[range]:
 
 def _shortage(quota: str, granted: float, at: datetime, peak: float, today: date) -> Shortage:
     needed, ask_by = (1 + HEAD_ROOM) * peak, at.date() - timedelta(days=ASK_DAYS)
-    ask = f"ask AWS by {ask_by}" if today <= ask_by else f"ask AWS today: {ask_by}, {ASK_DAYS} days before, has gone by"
+    late = today > ask_by
+    ask = f"ask AWS today: {ask_by}, {ASK_DAYS} days before, has gone by" if late else f"ask AWS by {ask_by}"
     reason = (
         f"{at:%A}, {at.date()} needs {needed:,.0f} {_WORDS[quota]} at {at:%H:%M} with {HEAD_ROOM:.0%} head-room; "
         f"{granted:,.0f} are granted: {ask}"
     )
-    return Shortage(at.date(), quota, needed, granted, at, ask_by, today > ask_by, reason)
+    return Shortage(at.date(), quota, needed, granted, at, ask_by, late, reason)

@@ -70,6 +70,11 @@ def test_the_dearest_protection_is_cut_first_and_critical_last() -> None:
     ]
 
 
+def test_critical_is_last_even_where_tasks_cost_less() -> None:
+    small = replace(PROD, task_cores=0.125)
+    assert [knob.group for knob in order(small)][-2:] == ["tasks", "provisioned.critical"]
+
+
 def test_a_cut_takes_no_more_than_it_must() -> None:
     planned = rows(5, tasks=20, provisioned_low=50)
     whole = fitted(planned, Budget(100)).usd["2027-06"]

@@ -51,6 +51,11 @@ def test_when_the_day_to_ask_has_gone_by_it_says_so() -> None:
     assert reason.endswith("ask AWS today: 2027-05-31, 14 days before, has gone by")
 
 
+def test_the_last_day_to_ask_is_not_late() -> None:
+    (reason,) = found(2000, JUNE_14 - timedelta(days=14), requests_s=10_000)
+    assert reason.endswith("ask AWS by 2027-05-31")
+
+
 def test_new_connections_and_concurrency_have_quotas_too() -> None:
     assert [reason.split(" at ")[0] for reason in found(10_000, connects_s=500, concurrency=500)] == [
         "Monday, 2027-06-14 needs 664 new connections a second",

@@ -134,6 +134,14 @@ def test_calm_begins_anew_once_it_was_not(busy: Observation) -> None:
     assert (made.action, made.state.calm_since) == (None, None)
 
 
+@pytest.mark.parametrize("size", [16, 50])
+def test_calm_begins_anew_after_what_could_not_be_answered(size: float) -> None:
+    """A cooldown, or the cap, kept it from being doubled: that was no calm either."""
+    state = calm_for(9, size, changed_at=NOW - MINUTE)
+    made = decide(NORMAL, state, Observation(in_use=0.9), NOW, OFF_SEASON, ALLOWED)
+    assert (made.action, made.state.calm_since) == (None, None)
+
+
 def test_halving_ends_at_what_the_plan_asks_for() -> None:
     planned = replace(ALLOWED, least=12)
     assert decide(NORMAL, calm_for(10), IDLE, NOW, OFF_SEASON, planned).size == 12

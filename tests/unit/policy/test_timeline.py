@@ -218,6 +218,13 @@ def test_a_wedding_explains_what_it_adds_and_when() -> None:
     assert lines[-1].startswith("the plan is higher for it: ")
 
 
+def test_a_wedding_is_not_counted_beside_itself() -> None:
+    large = wedding("L", T, team=300)
+    alone, listed = (explain(large, others, QUIET, NEW_YORK, COLD) for others in ([], [large]))
+    assert alone.adds == listed.adds
+    assert alone.adds[LEAST_ACU] == 0.5
+
+
 def test_a_small_wedding_among_many_fits_in_and_a_canceled_one_asks_for_nothing() -> None:
     small = wedding("W1", T, team=1, guests=0)
     assert explain(small, several(20, T), QUIET, NEW_YORK, COLD).lines()[-1] == "it fits into what stands there anyway"
