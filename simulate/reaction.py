@@ -59,7 +59,7 @@ class Rules:
         looks = -(-clock.count // clock.per(LOOK_S))
         self._when = [clock.start + number * timedelta(seconds=LOOK_S) for number in range(looks)]
         self._modes: Sequence[Mode] = [mode_at(profile, when, zone) for when in self._when]
-        self._connections = self._looks(load.connections)
+        self._connections = self._seen(load.connections)
 
     def tasks(self, planned: Floats) -> Floats:
         """API tasks by bucket, where so many are planned."""
@@ -71,8 +71,12 @@ class Rules:
             [self._decided(Knob(Kind.PROVISIONED, lane), self._load.busy[lane], planned[lane]) for lane in Lane]
         )
 
+    def _seen(self, row: Floats) -> list[float]:
+        """The most since the look before; at the first one nothing was seen."""
+        return [0.0, *self._looks(row)[:-1]]
+
     def _looks(self, row: Floats) -> list[float]:
-        """The most since the last look."""
+        """The most from each look to the next."""
         step = self._clock.per(LOOK_S)
         padded = np.concatenate([row, np.full(-len(row) % step, row[-1])])
         most: list[float] = padded.reshape(-1, step).max(axis=1).tolist()
@@ -83,7 +87,7 @@ class Rules:
         ordered = self._looks(planned)
         limits = {size: bounds(knob, self._deployment, size) for size in set(ordered)}
         state, sizes = State(ordered[0]), []
-        looks = zip(self._when, self._modes, self._connections, self._looks(asked), ordered, strict=True)
+        looks = zip(self._when, self._modes, self._connections, self._seen(asked), ordered, strict=True)
         for now, mode, connections, busy, size in looks:
             in_use = min(1.0, busy / max(1.0, state.size))
             seen = Observation(connections=connections, in_use=in_use)

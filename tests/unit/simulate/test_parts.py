@@ -111,3 +111,12 @@ def test_the_policys_rules_double_what_is_short_and_give_it_back(spiked: Run) ->
     assert tasks[0] == figure("min_tasks")
     assert tasks.max() >= 2 * figure("min_tasks")
     assert tasks[np.flatnonzero(quiet)[-1]] == figure("min_tasks")
+
+
+def test_a_rule_sees_what_was_and_not_what_comes() -> None:
+    rules = object.__new__(reaction.Rules)
+    rules._clock = CLOCK
+    row = np.array([1.0] * 60 + [9.0] * 60)
+    step = CLOCK.per(reaction.LOOK_S)
+    assert rules._seen(row)[60 // step] == 1
+    assert rules._seen(row)[60 // step + 1] == 9
