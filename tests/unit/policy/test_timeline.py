@@ -138,7 +138,8 @@ def test_a_target_has_fewer_than_two_hundred_actions(minutes: list[int], team: i
     weddings = [wedding(f"W{n}", SATURDAY + minute * MINUTE, team=team * 20) for n, minute in enumerate(minutes)]
     made = plan(weddings, BROADCAST, NEW_YORK, PROD, SATURDAY)
     assert max(Counter(change.knob for change in made.changes).values(), default=0) < 200
-    assert all(change.reason for change in made.changes)
+    told = ("W", "nobody of W", "the ceremony of W", "the reception of W", "the preparation of W", "the season's")
+    assert all(change.reason.startswith(told) for change in made.changes)
 
 
 @given(calendars.weddings, calendars.weddings)
