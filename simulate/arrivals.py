@@ -56,6 +56,8 @@ def read(path: Path, random: np.random.Generator) -> Weddings:
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
             rows = rows_of(csv.DictReader(lines, strict=True))
+    except ArrivalsError as error:
+        raise ArrivalsError(f"{path}: {error.message}", **error.facts) from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ArrivalsError(f"{path}: {error}") from error
     return weddings_of(rows, random)

@@ -148,7 +148,7 @@ def for_weddings(scenario: Scenario, weddings: Weddings) -> Scenario:
     first, last = (datetime.fromtimestamp(float(end), UTC).date() for end in (weddings.starts[0], weddings.starts[-1]))
     return replace(
         scenario,
-        says="weddings from a file, with the troubles of " + scenario.name + " on their busiest day",
+        says="from a file, with the troubles of " + scenario.name + " on their busiest day",
         span=Span(first, last),
         weddings=len(weddings),
         bucket_s=10.0 if (last - first).days <= SHORT_DAYS else 60.0,
