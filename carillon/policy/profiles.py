@@ -9,7 +9,7 @@ at 19 to 22 h. Days and hours that no source names (Friday against Sunday, the n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -51,8 +51,8 @@ class Profile:
 
     name: str
     months: Mapping[int, float]
-    weekdays: Mapping[int, float] = _WEEKDAYS
-    hours: Mapping[int, float] = _HOURS
+    weekdays: Mapping[int, float] = field(default_factory=lambda: _WEEKDAYS)
+    hours: Mapping[int, float] = field(default_factory=lambda: _HOURS)
     peak_days: tuple[int, ...] = (FRIDAY, SATURDAY, SUNDAY)
     peak_hours: tuple[int, int] = (18, 20)
     lead: timedelta = timedelta(minutes=30)

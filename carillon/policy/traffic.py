@@ -6,7 +6,7 @@ From a source: the connections of a wedding and the hours of its window (design.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from math import isclose
@@ -96,11 +96,11 @@ class Traffic:
     after: timedelta = timedelta(hours=6)
     ramp: timedelta = timedelta(minutes=30)
     ceremony: timedelta = timedelta(hours=1)
-    phases: Mapping[Phase, Rates] = _PHASES
+    phases: Mapping[Phase, Rates] = field(default_factory=lambda: _PHASES)
     background: Rates = _BACKGROUND
     base_connections: float = 500.0
     background_stay: timedelta = timedelta(minutes=30)
-    lanes: Mapping[Lane, float] = _LANES
+    lanes: Mapping[Lane, float] = field(default_factory=lambda: _LANES)
     surge: float = 3.0
     reads_h: float = 60.0
     ping_s: float = 30.0
