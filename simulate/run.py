@@ -162,7 +162,7 @@ def late_by_lane(run: Run, name: str) -> dict[str, int]:
 
 
 def in_fail_over(run: Run) -> Flags:
-    """Messages that a fail-over touches, which no capacity prevents: from just before it to a minute after."""
+    """Messages accepted around a fail-over: from just before it to a minute after, when what was refused comes."""
     made: Flags = np.zeros(len(run.messages), dtype=bool)
     for one in run.scenario.fail_overs:
         made |= (run.messages.at >= one.at_s - 1) & (run.messages.at < one.at_s + one.away_s + 60)
