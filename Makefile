@@ -79,10 +79,10 @@ synth: setup ## Every stage's templates with cdk-nag, the CDK's validation and c
 	$(PYTHON) -m stacks.synth
 
 diff: setup node_modules ## What a deploy would change: make diff STAGE=prod
-	@$(CDK) diff --all -c stage=$(STAGE) $(ARGS)
+	@$(CDK) diff -c stage=$(STAGE) $(ARGS)
 
 deploy-check: setup ## Whether weddings forbid a deploy now
-	@$(PYTHON) -m stacks.deploy_check --stage $(STAGE) $(ARGS) $(if $(FORCE),--override)
+	@$(PYTHON) -m stacks.deploy_check --stage $(STAGE) $(ARGS) $(if $(filter-out 0 no false,$(FORCE)),--override)
 
 deploy: deploy-check node_modules ## Deploy a stage into the AWS account at hand: make deploy STAGE=dev [FORCE=1]
 	@$(CDK) deploy --all --force -c stage=$(STAGE) $(ARGS)

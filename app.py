@@ -12,6 +12,7 @@ from stacks.compose import compose
 
 app = cdk.App()
 try:
+    stage.check_names(app.node.get_all_context())
     compose(app, stage.read(app.node.try_get_context))
 except ConfigError as error:
     sys.exit(f"{error.code}: {error.message}")

@@ -176,6 +176,7 @@ def service_name(stage: str) -> str:
     """What logs and metrics of a stage say they are of: two stages in one account must not ring each other's alarms."""
     return f"{SERVICE}-{stage}"
 
+
 ATTRIBUTE_BROADCAST: Final = "broadcast_id"
 """SQS message attribute that tells whose message it is even when the body cannot be parsed."""
 ATTRIBUTE_REASON: Final = "dead_letter_reason"

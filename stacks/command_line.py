@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from carillon.errors import ConfigError
 from stacks import stage as stages
 
 if TYPE_CHECKING:
@@ -44,4 +45,8 @@ def stage_of(arguments: argparse.Namespace) -> stages.Stage:
     Raises:
         ConfigError: it is unknown, or a value is not possible.
     """
-    return stages.read(context(arguments.stage, arguments.context).get)
+    if any(pair.startswith("stage=") for pair in arguments.context):
+        raise ConfigError("name the stage once: make ... STAGE=prod, or --stage prod, without -c stage=")
+    given = context(arguments.stage, arguments.context)
+    stages.check_names(given)
+    return stages.read(given.get)

@@ -115,7 +115,7 @@ class ServiceStack(cdk.Stack):
         log = logs.LogGroup(self, "Log", retention=retention(stage), removal_policy=cdk.RemovalPolicy.DESTROY)
         task.add_container(
             "Api",
-            image=image(stage),
+            image=image(self, stage),
             command=list(COMMAND),
             user=USER,
             environment=dict(settings),

@@ -6,13 +6,14 @@ Nothing else in the stacks asks which stage it is: stages differ by these values
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 from carillon.errors import ConfigError
 from carillon.policy.profiles import DEFAULT_PROFILE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 SMALL_REGIONS: Final = frozenset(
     {
@@ -158,6 +159,8 @@ class Stage:
     def __post_init__(self) -> None:
         _check_numbers(self)
         _check_together(self)
+        _check_quota(self)
+        _check_addresses(self)
 
     @property
     def primary(self) -> str:
@@ -198,7 +201,7 @@ def _check_numbers(stage: Stage) -> None:
 
 
 def _check_together(stage: Stage) -> None:
-    if not 1 <= len(stage.regions) <= 2 or len(set(stage.regions)) != len(stage.regions):
+    if not 1 <= len(stage.regions) <= 2 or len(set(stage.regions)) != len(stage.regions) or not all(stage.regions):
         raise ConfigError(f"regions={','.join(stage.regions)}: one Region, or two different ones")
     if stage.alone and (len(stage.regions) != 2 or stage.alone not in stage.regions):
         raise ConfigError(f"alone={stage.alone}: one of two regions, which are {','.join(stage.regions)}")
@@ -209,6 +212,9 @@ def _check_together(stage: Stage) -> None:
     ):
         if getattr(stage, first) > getattr(stage, second):
             raise ConfigError(f"{first}={getattr(stage, first)} is more than {second}={getattr(stage, second)}")
+
+
+def _check_quota(stage: Stage) -> None:
     for region in stage.regions:
         if region in SMALL_REGIONS and stage.callback_rps > SMALL_QUOTA_RPS and not stage.quota_raised:
             raise ConfigError(
@@ -216,10 +222,17 @@ def _check_together(stage: Stage) -> None:
                 f"Set -c callback_rps={SMALL_QUOTA_RPS} -c callback_burst={SMALL_QUOTA_RPS // 2}, or ask AWS for more "
                 "(docs/runbooks/quota-increase.md) and set -c quota_raised=true"
             )
+
+
+def _check_addresses(stage: Stage) -> None:
     if bool(stage.issuer) != bool(stage.jwks_url):
         raise ConfigError("issuer and jwks_url belong together: set both, or neither for a Cognito user pool")
     if stage.domain and not (stage.hosted_zone_id and stage.hosted_zone_name):
         raise ConfigError(f"domain={stage.domain} needs hosted_zone_id and hosted_zone_name, for its certificate")
+    if stage.domain and not f".{stage.domain}".endswith(f".{stage.hosted_zone_name}"):
+        raise ConfigError(f"domain={stage.domain} is not in the zone hosted_zone_name={stage.hosted_zone_name}")
+    if stage.alarm_email and "@" not in stage.alarm_email:
+        raise ConfigError(f"alarm_email={stage.alarm_email} is no address")
 
 
 _DEV: Final = Stage(
@@ -286,13 +299,30 @@ def read(context: Callable[[str], Any]) -> Stage:
     return dataclasses.replace(STAGES[name], **chosen)
 
 
+def check_names(given: Iterable[str]) -> None:
+    """Refuse what looks like an option of ours and is none, such as a mistyped one.
+
+    Args:
+        given: the keys of all context values; those of the CDK and of plug-ins have a `:`, `/`, `@` or `-` in them.
+
+    Raises:
+        ConfigError: names it, and what may have been meant.
+    """
+    known = {"stage", *options()}
+    for key in given:
+        if key.isidentifier() and key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"; {near[0]} is" if near else ", stacks/stage.py says which are"
+            raise ConfigError(f"{key} is no option{hint}")
+
+
 def _parse(key: str, kind: Any, value: Any) -> Any:
     """A context value, which is text from the command line and may be anything from cdk.json."""
     if isinstance(value, list) and kind != _REGIONS:
         raise ConfigError(f"{key} takes one value, not a list")
     try:
         if kind == _REGIONS:
-            return tuple(value if isinstance(value, list) else str(value).split(","))
+            return tuple(part.strip() for part in (value if isinstance(value, list) else str(value).split(",")))
         if kind is bool:
             return value if isinstance(value, bool) else _BOOLEANS[str(value).lower()]
         return kind(value)

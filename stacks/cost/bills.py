@@ -26,7 +26,7 @@ DAY_H: Final = 24.0
 
 
 def bills(stage: Stage, templates: Templates) -> list[Bill]:
-    """All spans of a stage, in one Region.
+    """All spans of a stage, all its Regions together.
 
     Args:
         stage: its sizes.
@@ -54,13 +54,13 @@ def bills(stage: Stage, templates: Templates) -> list[Bill]:
         bill.lines += variable(
             load_of(count), architecture=stage.architecture, task_hour=_task_hour(templates), nat=stage.egress == "nat"
         )
-        bill.lines += [Line(one.driver, one.usd * evening, one.why) for one in surge]
+        bill.lines += [Line(one.driver, one.usd * evening * len(stage.regions), one.why) for one in surge]
     return made
 
 
 def _task_hour(templates: Templates) -> float:
-    (definition,) = templates.of("AWS::ECS::TaskDefinition").values()
-    return task_hour(definition)
+    """Every Region has the same task."""
+    return task_hour(next(iter(templates.of("AWS::ECS::TaskDefinition").values())))
 
 
 def _limits(stage: Stage) -> Limits:

@@ -17,6 +17,7 @@ _COLOURS: Final = (
 _WIDTH: Final = 640
 _SHOWN: Final = len(_COLOURS) - 1
 _STYLE: Final = """
+@media(max-width:640px){tr{display:grid;grid-template-columns:1fr auto}td:last-child{grid-column:1/-1}}
 body{font:16px/1.5 system-ui,sans-serif;color:#2b2522;background:#fbf8f4;margin:2rem auto;max-width:60rem}
 body{padding:0 1rem}h1{font-size:1.6rem}h2{font-size:1.1rem;margin:2rem 0 .3rem}
 .usd{float:right;font-variant-numeric:tabular-nums}

@@ -130,3 +130,13 @@ def test_a_change_can_be_priced_before_it_is_made(
         return sum(one["usd"] for one in idle if one["driver"] == "NAT gateways")
 
     assert nat("-c", "nat_gateways=1") == pytest.approx(nat() / 3)
+
+
+def test_two_regions_cost_more_than_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["cost", "--stage", "prod", "--out", str(tmp_path), "-c", "regions=us-east-1,eu-west-1"]
+    monkeypatch.setattr(sys, "argv", words)
+    assert main() == 0
+    both = json.loads((tmp_path / "prod.json").read_text())["spans"]
+    one = bills(stages.STAGES["prod"], whole("prod"))
+    assert both[0]["usd"] > 1.5 * one[0].usd
+    assert both[-1]["usd"] > one[-1].usd

@@ -85,7 +85,7 @@ def test_the_image_is_made_of_what_is_there_and_of_nothing_else(tmp_path: Path) 
     app = cdk.App(outdir=str(tmp_path))
     stack = cdk.Stack(app, "S")
     task = cdk.aws_ecs.FargateTaskDefinition(stack, "T")
-    task.add_container("C", image=image(stages.STAGES["dev"]))
+    task.add_container("C", image=image(stack, stages.STAGES["dev"]))
     app.synth()
     (staged,) = [path for path in tmp_path.iterdir() if path.name.startswith("asset.")]
     sent = {path.relative_to(staged).as_posix() for path in staged.rglob("*") if path.is_file()}
@@ -113,8 +113,8 @@ def test_the_image_is_pinned_and_leaves_no_installer() -> None:
 
 
 def test_a_stage_with_an_image_of_its_own_runs_that() -> None:
-    made = image(stages.STAGES["dev"].__class__(name="x", image="registry.example/carillon:1"))
     stack = cdk.Stack(cdk.App(), "S")
+    made = image(stack, stages.Stage(name="x", image="registry.example/carillon:1"))
     cdk.aws_ecs.FargateTaskDefinition(stack, "T").add_container("C", image=made)
     (task,) = stack.resolve(stack.node.find_child("T").node.default_child.container_definitions)  # type: ignore[union-attr]
     assert task["image"] == "registry.example/carillon:1"
@@ -318,3 +318,20 @@ def test_logs_are_kept_as_long_as_the_stage_says(service: Template, container: d
     assert only(service, "AWS::Logs::LogGroup")["RetentionInDays"] > 0
     (setting,) = only(service, "AWS::ECS::Cluster")["ClusterSettings"]
     assert setting == {"Name": "containerInsights", "Value": "enabled"}
+
+
+@pytest.mark.parametrize("version", [":v7", "@sha256:" + "a" * 64])
+def test_a_ready_image_of_a_private_repository_may_be_pulled(version: str) -> None:
+    name = "bells/carillon-api"
+    made = templates("dev", image=f"123456789012.dkr.ecr.eu-west-1.amazonaws.com/{name}{version}")["service"]
+    (task,) = resources(made, "AWS::ECS::TaskDefinition").values()
+    image = json.dumps(task["Properties"]["ContainerDefinitions"][0]["Image"])
+    assert "123456789012.dkr.ecr.eu-west-1." in image
+    assert f"{name}{version}" in image
+    statements = [
+        statement
+        for policy in resources(made, "AWS::IAM::Policy").values()
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+    ]
+    (pull,) = [one for one in statements if "ecr:BatchGetImage" in one["Action"]]
+    assert f"ecr:eu-west-1:123456789012:repository/{name}" in json.dumps(pull["Resource"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -64,11 +65,28 @@ def test_cdk_json_may_hold_lists_numbers_and_booleans() -> None:
         ({"stage": "dev", "issuer": "https://login.example"}, "jwks_url"),
         ({"stage": "dev", "domain": "rings.example"}, "hosted_zone_id"),
         ({"stage": "dev", "egress": ["nat"]}, "not a list"),
+        ({"stage": "dev", "regions": ""}, "two different ones"),
+        ({"stage": "dev", "alarm_email": "nobody"}, "alarm_email=nobody"),
+        (
+            {"stage": "dev", "domain": "rings.org", "hosted_zone_id": "Z1", "hosted_zone_name": "bells.org"},
+            "not in the zone hosted_zone_name=bells.org",
+        ),
     ],
 )
 def test_what_is_not_possible_is_said_with_what_is(values: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         stage.read(given(**values))
+
+
+def test_spaces_between_regions_do_not_matter() -> None:
+    assert stage.read(given(stage="prod", regions="eu-central-1, eu-west-1")).regions == ("eu-central-1", "eu-west-1")
+
+
+def test_a_mistyped_option_is_told_with_what_may_have_been_meant() -> None:
+    with pytest.raises(ConfigError, match="reeders is no option; readers is"):
+        stage.check_names(["stage", "readers", "reeders"])
+    flags = json.loads((ROOT / "cdk.json").read_text())["context"]
+    stage.check_names([*flags, *stage.options(), "aws:cdk:bundling-stacks", "cdk-migrate"])
 
 
 def test_a_region_with_the_small_quota_takes_no_larger_target() -> None:
