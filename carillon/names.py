@@ -56,6 +56,12 @@ class Metric(StrEnum):
     REAPED = "ConnectionsReaped"
     HANDED_OVER = "DeliveriesHandedOver"
     WEDDINGS_TODAY = "WeddingsToday"
+    CONNECTIONS_EXPECTED = "ConnectionsExpected"
+    CAPACITY_CHANGED = "CapacityChanged"
+    CALENDAR_AWAY = "CalendarAway"
+    QUOTA_SHORTAGES = "QuotaShortages"
+    BUDGET_CUTS = "BudgetCuts"
+    WEDDINGS_WARMED = "WeddingsWarmed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +169,41 @@ METRICS: Final[dict[Metric, MetricFacts]] = {
         by_lane=False,
         gauge=True,
         alarms=("WeddingDay", "Planner"),
+    ),
+    Metric.CONNECTIONS_EXPECTED: MetricFacts(
+        doc="The most connections that the calendar and the season promise for the next 48 hours.",
+        emitted_by="planner",
+        by_lane=False,
+        gauge=True,
+    ),
+    Metric.CAPACITY_CHANGED: MetricFacts(
+        doc="Sizes changed, by the plan or in reaction to a lane's load.",
+        emitted_by="planner, reactive scaler",
+        by_lane=False,
+    ),
+    Metric.CALENDAR_AWAY: MetricFacts(
+        doc="Rounds that could not read the weddings: what stands is kept, and the season's schedule still raises it.",
+        emitted_by="planner",
+        by_lane=False,
+        alarms=("CalendarAway",),
+    ),
+    Metric.QUOTA_SHORTAGES: MetricFacts(
+        doc="Coming days, of the next 60, for which a quota of the account is too small; the log says which and until "
+        "when to ask.",
+        emitted_by="planner",
+        by_lane=False,
+        gauge=True,
+        alarms=("QuotaShortage",),
+    ),
+    Metric.BUDGET_CUTS: MetricFacts(
+        doc="Sizes that the monthly budget keeps below the plan.",
+        emitted_by="planner",
+        by_lane=False,
+        gauge=True,
+        alarms=("BudgetCut",),
+    ),
+    Metric.WEDDINGS_WARMED: MetricFacts(
+        doc="Weddings whose people were read into memory ahead of their window.", emitted_by="planner", by_lane=False
     ),
 }
 METRIC_UNITS: Final[dict[Metric, str]] = {metric: facts.unit for metric, facts in METRICS.items()}

@@ -16,6 +16,7 @@ __all__ = [
     "ROOMS",
     "ApiSettings",
     "CallbackSettings",
+    "CapacitySettings",
     "DatabaseAuth",
     "LaneSizes",
     "LaneUrls",
@@ -202,25 +203,29 @@ class ApiSettings:
         "Origins beside the issuer's own that the console calls to sign people in, separated by spaces.",
         default="",
     )
+    calendar_queue: str = setting(
+        "CARILLON_CALENDAR_QUEUE",
+        "URL of the queue that has the planner look at the calendar at once; empty leaves it to its next round.",
+        default="",
+    )
     cors_origins: str = setting(
         "CARILLON_CORS_ORIGINS", "Origins allowed to call the API from a page, comma separated.", default=""
     )
 
 
 @dataclasses.dataclass(frozen=True)
-class PlanSettings:
-    """What the planner sizes for the season, and the hard caps it keeps to."""
+class CapacitySettings:
+    """What there is at rest and may be at most: what capacity is planned, reacted and forecast with."""
 
     season: str = setting("CARILLON_PLAN_SEASON", "Season profile: broadcast or channels.", default="broadcast")
-    time_zone: str = setting("CARILLON_PLAN_TIME_ZONE", "IANA time zone of the season's hours and of a wedding day.")
-    service: str = setting("CARILLON_PLAN_SERVICE", "The API's ECS service, as cluster/service.")
-    functions: LaneUrls = setting(
-        "CARILLON_PLAN_FUNCTIONS", "The lanes' consumers: critical=FUNCTION:ALIAS high=FUNCTION:ALIAS ..."
+    time_zone: str = setting(
+        "CARILLON_PLAN_TIME_ZONE", "IANA time zone of the season's hours and of a wedding day.", default="UTC"
     )
     min_tasks: int = setting("CARILLON_PLAN_MIN_TASKS", "API tasks at rest.", default=3, between=(1, 50))
     max_tasks: int = setting(
         "CARILLON_PLAN_MAX_TASKS", "API tasks at most, season or not.", default=50, between=(1, 50)
     )
+    task_cores: float = setting("CARILLON_PLAN_TASK_CORES", "Cores of an API task.", default=0.5, between=(0.25, 16))
     lane_max: int = setting(
         "CARILLON_PLAN_LANE_MAX", "Consumers of a lane at most, season or not.", default=50, between=(8, 1000)
     )
@@ -231,7 +236,69 @@ class PlanSettings:
     )
     warm: bool = setting("CARILLON_PLAN_WARM", "Whether consumers stand warm at rest.", default=False)
     warm_peaks: bool = setting(
-        "CARILLON_PLAN_WARM_PEAKS", "Whether consumers stand warm for the season's peaks.", default=False
+        "CARILLON_PLAN_WARM_PEAKS",
+        "Whether consumers stand warm for the season's peaks and for weddings.",
+        default=False,
+    )
+    min_acu: float = setting("CARILLON_PLAN_MIN_ACU", "Aurora capacity at rest.", default=0.5, between=(0.5, 256))
+    max_acu: float = setting("CARILLON_PLAN_MAX_ACU", "Aurora capacity at most.", default=4.0, between=(1, 256))
+    readers: int = setting("CARILLON_PLAN_READERS", "Aurora readers at rest.", default=1, between=(1, 5))
+    max_readers: int = setting("CARILLON_PLAN_MAX_READERS", "Aurora readers at most.", default=1, between=(1, 5))
+    concurrency: int = setting(
+        "CARILLON_PLAN_CONCURRENCY",
+        "Concurrent executions that the account has been granted.",
+        default=1_000,
+        between=(10, 1_000_000),
+    )
+    requests_s: int = setting(
+        "CARILLON_PLAN_REQUESTS_S",
+        "API Gateway requests a second that it has been granted, posts to phones included.",
+        default=10_000,
+        between=(100, 1_000_000),
+    )
+    connects_s: int = setting(
+        "CARILLON_PLAN_CONNECTS_S",
+        "New connections a second that it has been granted.",
+        default=500,
+        between=(1, 1_000_000),
+    )
+    budget_usd: int = setting(
+        "CARILLON_PLAN_BUDGET_USD",
+        "What the plan may add in a month to what stands at rest, in dollars and per Region.",
+        default=100,
+        between=(0, 10_000_000),
+    )
+    over_budget: bool = setting(
+        "CARILLON_PLAN_OVER_BUDGET", "Whether it may cost more than that, because somebody said so.", default=False
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanSettings:
+    """What the planner and the reactive scaler turn in AWS, and what calls the planner at exact times."""
+
+    service: str = setting("CARILLON_PLAN_SERVICE", "The API's ECS service, as cluster/service.")
+    functions: LaneUrls = setting(
+        "CARILLON_PLAN_FUNCTIONS", "The lanes' consumers: critical=FUNCTION:ALIAS high=FUNCTION:ALIAS ..."
+    )
+    database: str = setting(
+        "CARILLON_PLAN_DATABASE",
+        "The Aurora cluster whose least capacity is planned; empty leaves it alone.",
+        default="",
+    )
+    readers_scale: bool = setting(
+        "CARILLON_PLAN_READERS_SCALE", "Whether the number of its readers is planned as well.", default=False
+    )
+    schedule_group: str = setting(
+        "CARILLON_PLAN_SCHEDULE_GROUP",
+        "EventBridge schedule group of the calls at exact times; empty makes none.",
+        default="",
+    )
+    schedule_role: str = setting(
+        "CARILLON_PLAN_SCHEDULE_ROLE", "ARN of the role with which EventBridge makes them.", default=""
+    )
+    schedule_dead_letters: str = setting(
+        "CARILLON_PLAN_SCHEDULE_DEAD_LETTERS", "ARN of the queue for those that could not be made.", default=""
     )
 
 
@@ -242,6 +309,7 @@ ROOMS: Final = (
     SocketSettings,
     TokenSettings,
     ApiSettings,
+    CapacitySettings,
     PlanSettings,
     MetricSettings,
 )

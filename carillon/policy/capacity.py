@@ -95,9 +95,9 @@ class Target:
     """
 
     knob: Knob
-    size: int
+    size: float
     reason: str
-    most: int | None = None
+    most: float | None = None
     takes_back: bool = False
 
 
@@ -111,9 +111,9 @@ class Present:
         most: what it can be raised to; None where nothing limits it.
     """
 
-    size: int | None
-    in_force: int
-    most: int | None = None
+    size: float | None
+    in_force: float
+    most: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +122,10 @@ class Step:
 
     knob: Knob
     action: Action
-    previous: int | None
-    new: int
+    previous: float | None
+    new: float
     reason: str
-    most: int | None = None
+    most: float | None = None
 
 
 def targets(peak: Peak | None, limits: Limits, *, quiet: bool) -> tuple[Target, ...]:
@@ -229,7 +229,7 @@ def _warm(target: Target, present: Mapping[Knob, Present]) -> Step | None:
     return moved and replace(moved, most=most)
 
 
-def _moved(knob: Knob, was: int | None, size: int, reason: str) -> Step | None:
+def _moved(knob: Knob, was: float | None, size: float, reason: str) -> Step | None:
     if was == size:
         return None
     return Step(knob, Action.LOWER if was is not None and size < was else Action.RAISE, was, size, reason)
