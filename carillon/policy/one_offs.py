@@ -6,6 +6,8 @@ nobody can read the calendar.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -30,3 +32,9 @@ class OneOff:
     at: datetime
     sizes: Mapping[str, float]
     reason: str
+
+
+def fingerprint(one_off: OneOff) -> str:
+    """What a call carries, in 16 hexadecimal digits: the same for the same sizes and reason, whatever its time."""
+    carried = [sorted((group, float(size)) for group, size in one_off.sizes.items()), one_off.reason]
+    return hashlib.sha256(json.dumps(carried).encode()).hexdigest()[:16]

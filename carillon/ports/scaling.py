@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from carillon.policy.demand import Wedding
     from carillon.policy.one_offs import OneOff
     from carillon.ports.callbacks import Metrics
+
+PLANNED: Final = ("plan", "season")
+"""What a decision names as its trigger unless it was made in reaction to load."""
 
 
 class Scaling(Protocol):
@@ -58,8 +61,11 @@ class Calendar(Protocol):
 class OneOffs(Protocol):
     """Calls of the planner at exact times. Every method raises `ScalingError` as `Scaling` does."""
 
-    def standing(self) -> Mapping[datetime, OneOff]:
-        """Those that are yet to come, by their time."""
+    def standing(self) -> Mapping[datetime, str]:
+        """Those that are yet to come: by their time, `policy.one_offs.fingerprint` of what they carry.
+
+        One that must be put again, whatever it carries, has a fingerprint that no call has.
+        """
         ...
 
     def put(self, one_off: OneOff) -> None:
