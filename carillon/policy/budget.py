@@ -142,6 +142,46 @@ def fit(rows: Rows, start: datetime, slot: timedelta, deployment: Deployment, bu
     return Fitted(fitted, tuple(cuts), usd, over)
 
 
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A size that was set.
+
+    Args:
+        at: when, in UTC.
+        group: which knob's, by its name.
+        previous: what was set before; None where nothing was.
+        size: what was set then.
+    """
+
+    at: datetime
+    group: str
+    previous: float | None
+    size: float
+
+
+def spent(ordered: Iterable[Ordered], start: datetime, now: datetime, deployment: Deployment) -> float:
+    """What was added to rest between two moments, in USD.
+
+    Args:
+        ordered: what was set in between, the earliest first.
+        start: such as the first moment of a month.
+        now: until when.
+        deployment: what stands at rest.
+    """
+    knobs = {knob.group: knob for knob in deployment.knobs()}
+    known = [one for one in ordered if one.group in knobs]
+    sizes = {knob: deployment.rest(knob) for knob in knobs.values()}
+    rest, cost, since = usd_per_hour(sizes, deployment), 0.0, start
+    for one in reversed(known):
+        if one.previous is not None:
+            sizes[knobs[one.group]] = one.previous
+    for one in known:
+        cost += (usd_per_hour(sizes, deployment) - rest) * (one.at - since).total_seconds() / 3600
+        sizes[knobs[one.group]], since = one.size, one.at
+    cost += (usd_per_hour(sizes, deployment) - rest) * (now - since).total_seconds() / 3600
+    return max(0.0, cost)
+
+
 class _Ledger:
     """One month of a plan; cuts are made in place."""
 

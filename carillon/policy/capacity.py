@@ -35,7 +35,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """One number in AWS; `lane` is None for the tasks."""
+    """One number in AWS; `lane` is None for what is not a lane's."""
 
     kind: Kind
     lane: Lane | None = None
@@ -235,4 +235,18 @@ def _moved(knob: Knob, was: float | None, size: float, reason: str) -> Step | No
     return Step(knob, Action.LOWER if was is not None and size < was else Action.RAISE, was, size, reason)
 
 
-_DECIDE: Final = {Kind.TASKS: _tasks, Kind.RESERVED: _reserve, Kind.PROVISIONED: _warm}
+def _database(target: Target, present: Mapping[Knob, Present]) -> Step | None:
+    """Its maximum is the deployment's; a reader takes minutes to come, one that is missing is not asked for again."""
+    now, size, reason = present[target.knob], target.size, target.reason
+    if now.most is not None and size > now.most:
+        size, reason = now.most, f"{reason}; its own maximum is {now.most:g}"
+    return _moved(target.knob, now.size, size, reason)
+
+
+_DECIDE: Final = {
+    Kind.TASKS: _tasks,
+    Kind.RESERVED: _reserve,
+    Kind.PROVISIONED: _warm,
+    Kind.LEAST_ACU: _database,
+    Kind.READERS: _database,
+}

@@ -105,8 +105,20 @@ class Causes:
             for turn in Turn
             if turn.value[1] == raised and (group := self._turns.get((turn, slot))) is not None
         ]
-        told = told[:1] + self._of_season(slot, raised=raised)
+        told = told[:1] + self._of_peak(slot, raised=raised) + self._of_season(slot, raised=raised)
         return "; ".join(told) or f"the demand {'rises' if raised else 'falls'}"
+
+    def _of_peak(self, slot: datetime, *, raised: bool) -> list[str]:
+        """The fixed peak that capacity is raised for, or was, at the start of a slot."""
+        local = slot.astimezone(self._zone)
+        before = (slot - self._grid.edge).astimezone(self._zone)
+        now, then = (local, before) if raised else (before, local)
+        turned = (one for one in season.peaks(self._profile) if one.raised_at(now) and not one.raised_at(then))
+        return [
+            f"the season's peak of {one.name}, {one.multiplier:g}x, "
+            f"{f'begins at {one.start:%H:%M}' if raised else f'is over at {one.end:%H:%M}'} {self._zone.key}"
+            for one in turned
+        ]
 
     def _of_season(self, slot: datetime, *, raised: bool) -> list[str]:
         """The hour that begins with the lead of a raise, or that ended the lag of a lowering ago."""

@@ -2,8 +2,9 @@
 
 A wedding's capacity stands whole from a quarter of an hour before its window until a quarter of an hour after it. Sizes
 that would go down for an hour or less stay up, such as during a ceremony. So a size changes at most once a slot: 192
-times in 48 hours, where Application Auto Scaling takes 200 actions a target. The plan for a moment is the same from
-wherever it is looked at, so that the next round finds nothing to put right.
+times in 48 hours, where Application Auto Scaling takes 200 actions a target. The season's fixed peaks stand whatever
+the calendar says: they are for the wedding that nobody entered. The plan for a moment is the same from wherever it is
+looked at, so that the next round finds nothing to put right.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from carillon.policy import budget as budgets
-from carillon.policy import series
+from carillon.policy import season, series
+from carillon.policy.capacity import targets
 from carillon.policy.causes import Causes, Grid
 from carillon.policy.demand import Demand
 from carillon.policy.sizing import asked
@@ -64,6 +66,7 @@ class Plan:
         usd: what it adds to each month above rest.
         over: months it takes over their budget because somebody said so, and by how much.
         demand: the most that is expected within each slot.
+        rest: sizes without wedding and season.
     """
 
     start: datetime
@@ -73,6 +76,7 @@ class Plan:
     usd: Mapping[str, float]
     over: Mapping[str, float]
     demand: tuple[Demand, ...]
+    rest: Mapping[Knob, float]
 
     @property
     def end(self) -> datetime:
@@ -81,10 +85,23 @@ class Plan:
 
     def at(self, when: datetime) -> dict[Knob, float]:
         """All sizes at a moment; IndexError outside of the plan."""
+        index = self._index(when)
+        return {knob: row[index] for knob, row in self.sizes.items()}
+
+    def reason(self, knob: Knob, when: datetime) -> str:
+        """Why a knob has its size at a moment; IndexError outside of the plan."""
+        index, changed = self._index(when), [one for one in self.changes if one.knob == knob and one.at <= when]
+        if self.sizes[knob][index] == self.rest[knob]:
+            return "at rest"
+        if changed:
+            return changed[-1].reason
+        return f"{self.demand[index].connections:,.0f} connections are expected"
+
+    def _index(self, when: datetime) -> int:
         index = (when - self.start) // SLOT
         if not 0 <= index < len(self.demand):
             raise IndexError(f"{when} is not within the plan")
-        return {knob: row[index] for knob, row in self.sizes.items()}
+        return index
 
 
 def plan(
@@ -111,14 +128,16 @@ def plan(
     first, count = GRID.floor(start), -(-horizon // SLOT)
     demand, busy = _demand(weddings, profile, zone, first - _MARGIN * SLOT, count + 2 * _MARGIN)
     wanted = _wanted(demand, busy, deployment, profile)
-    asked_for = {knob: _held(row)[_MARGIN : _MARGIN + count] for knob, row in wanted.items()}
+    floor = _season(profile, zone, deployment, first - _MARGIN * SLOT, len(demand))
+    asked_for = {knob: _held(row, floor[knob])[_MARGIN : _MARGIN + count] for knob, row in wanted.items()}
     capped = {knob: [min(size, deployment.most(knob)) for size in row] for knob, row in asked_for.items()}
     fitted = _fitted(capped, first, deployment, budget)
     told = _Told(Causes(weddings, profile, zone, GRID), asked_for, capped, fitted)
     changes = sorted((change for knob in capped for change in told.changes(knob, first)), key=lambda change: change.at)
     sizes = {knob: tuple(row) for knob, row in fitted.rows.items()}
     expected = tuple(demand[_MARGIN : _MARGIN + count])
-    return Plan(first, sizes, tuple(changes), fitted.cuts, fitted.usd, fitted.over, expected)
+    rest = {knob: deployment.rest(knob) for knob in sizes}
+    return Plan(first, sizes, tuple(changes), fitted.cuts, fitted.usd, fitted.over, expected, rest)
 
 
 def _demand(
@@ -151,9 +170,26 @@ def _wanted(
     return {knob: [sized[kind][knob] for kind in zip(demand, busy, strict=True)] for knob in deployment.knobs()}
 
 
-def _held(row: list[float]) -> list[float]:
+def _season(
+    profile: Profile, zone: ZoneInfo, deployment: Deployment, first: datetime, count: int
+) -> Mapping[Knob, Sequence[float]]:
+    """What the fixed peaks ask for in every slot, with their own lead and lag; nothing outside of them."""
+    peaks = season.peaks(profile)
+    sized = [{one.knob: one.size for one in targets(peak, deployment.limits, quiet=False)} for peak in peaks]
+    rows = {knob: [0.0] * count for knob in deployment.knobs()}
+    for index in range(count if peaks else 0):
+        begins = first + index * SLOT
+        edges = [when.astimezone(zone) for when in (begins, begins + SLOT - series.BUCKET)]
+        for peak, sizes in zip(peaks, sized, strict=True):
+            if any(map(peak.raised_at, edges)):
+                for knob, size in sizes.items():
+                    rows[knob][index] = size
+    return rows
+
+
+def _held(row: Sequence[float], floor: Sequence[float]) -> list[float]:
     """Lead and lag around every size, then short valleys filled: both keep a plan at or above what is wanted."""
-    around = [max(row[max(0, index - _LAG) : index + _LEAD + 1]) for index in range(len(row))]
+    around = [max(floor[index], *row[max(0, index - _LAG) : index + _LEAD + 1]) for index in range(len(row))]
     ahead = [max(around[index : index + HOLD + 1]) for index in range(len(row))]
     return [min(ahead[max(0, index - HOLD) : index + 1]) for index in range(len(row))]
 

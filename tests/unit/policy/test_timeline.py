@@ -71,7 +71,29 @@ def test_the_season_is_named_where_it_is_the_cause() -> None:
     told = {change.at: change.reason for change in made.changes}
     expected = "the season's background rises to 10x (June, Saturday 18:00 America/New_York)"
     assert told[evening - 15 * MINUTE] == expected
-    assert all("the season's background" in reason for reason in told.values())
+    assert told[evening - 30 * MINUTE] == "the season's peak of June, 10x, begins at 18:00 America/New_York"
+    over = told[evening + 2 * HOUR + 15 * MINUTE]
+    assert over.startswith("the season's peak of June, 10x, is over at 20:00 America/New_York; the season's background")
+    assert all("the season's" in reason for reason in told.values())
+
+
+def test_the_fixed_peaks_stand_though_the_calendar_is_empty_and_are_no_sum_with_it() -> None:
+    """They are for the wedding that nobody entered."""
+    start = calendars.at("2027-06-05T06:00", "America/New_York")
+    evening = calendars.at("2027-06-05T18:00", "America/New_York")
+    for weddings in ([], [wedding("W1", evening)]):
+        made = plan(weddings, BROADCAST, NEW_YORK, PROD, start, horizon=20 * HOUR)
+        standing = {evening + minutes * MINUTE: made.at(evening + minutes * MINUTE) for minutes in range(-30, 120, 15)}
+        assert {sizes[TASKS] for sizes in standing.values()} == {30}
+        assert {sizes[Knob(Kind.PROVISIONED, Lane.CRITICAL)] for sizes in standing.values()} == {50}
+    assert made.at(evening - 45 * MINUTE)[TASKS] == PROD.limits.min_tasks
+
+
+def test_a_size_says_why_it_is_what_it_is_at_any_moment() -> None:
+    made = planned([wedding("W12", T)])
+    assert made.reason(WARM_LOW, T) == "W12 begins at 14:00 Europe/Rome"
+    assert made.reason(WARM_LOW, T - 3 * HOUR) == "at rest"
+    assert planned([wedding("W12", T)], T).reason(WARM_LOW, T) == "92 connections are expected"
 
 
 def test_what_a_cap_denies_is_said() -> None:
