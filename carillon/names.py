@@ -13,6 +13,8 @@ SUBPROTOCOL: Final = "carillon.v1"
 BEARER_PREFIX: Final = "bearer."
 TOKEN_AUDIENCE: Final = "carillon"  # noqa: S105 - the `aud` claim, no secret
 INBOX: Final = "inbox"
+FUNCTION_ALIAS: Final = "live"
+"""The alias of every function that everybody calls; a gradual deployment moves it."""
 DATABASE_NAME: Final = "carillon"
 DATABASE_OWNER: Final = "carillon_owner"
 """Who owns the tables, and logs in with a password for the migrations alone."""

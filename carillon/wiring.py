@@ -26,7 +26,7 @@ from carillon.adapters.postgres.upkeep import PostgresUpkeep
 from carillon.adapters.sqs import SqsQueue
 from carillon.errors import OutageError
 from carillon.ports import Ports
-from carillon.ports.scaling import PlanPorts
+from carillon.ports.scaling import PlanPorts, ReactPorts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from carillon.adapters.postgres.directory import Directory
     from carillon.adapters.postgres.reports import Reports
     from carillon.adapters.tokens import TokenVerifier
+    from carillon.ports.scaling import Calendar, ScalingLog
 
 _LOG = logging.getLogger(__name__)
 
@@ -165,17 +166,66 @@ def ports() -> Ports:
 
 
 @cache
-def plan_settings() -> config.PlanSettings:
-    """What the planner sizes, and its hard caps."""
-    return config.read(config.PlanSettings, os.environ)
+def capacity_settings() -> config.CapacitySettings:
+    """What there is at rest and may be at most."""
+    return config.read(config.CapacitySettings, os.environ)
 
 
 @cache
-def planner() -> PlanPorts:
-    """The planner's ports."""
-    from carillon.adapters.postgres.calendar import PostgresCalendar, PostgresScalingLog  # noqa: PLC0415 - the same
-    from carillon.adapters.scaling import AwsScaling  # noqa: PLC0415 - boto3: 100 ms that no other door needs
+def calendar() -> Calendar:
+    """The weddings, as planning sees them."""
+    from carillon.adapters.postgres.calendar import PostgresCalendar  # noqa: PLC0415 - no lane needs it
 
-    scaling = AwsScaling(plan_settings(), region=stores().region)
-    log = PostgresScalingLog(database(), region=stores().region)
-    return PlanPorts(scaling=scaling, calendar=PostgresCalendar(database()), log=log, metrics=metrics())
+    return PostgresCalendar(database())
+
+
+@cache
+def scaling_log() -> ScalingLog:
+    """The decisions on capacity."""
+    from carillon.adapters.postgres.calendar import PostgresScalingLog  # noqa: PLC0415 - no lane needs it
+
+    return PostgresScalingLog(database(), region=stores().region)
+
+
+def replan(queue_url: str) -> Callable[[str], None]:
+    """What tells the planner that the calendar changed; without a queue it does nothing."""
+    from carillon.adapters.replanning import SqsReplan  # noqa: PLC0415 - the API alone needs it
+
+    return SqsReplan(queue_url, region=stores().region, endpoint=stores().queue_endpoint).changed
+
+
+@cache
+def planner(function_arn: str) -> PlanPorts:
+    """The planner's ports.
+
+    Args:
+        function_arn: of the planner's own alias, which it has called at exact times.
+    """
+    from carillon.adapters.one_offs import AwsOneOffs  # noqa: PLC0415 - the same as below
+    from carillon.adapters.scaling import AwsScaling  # noqa: PLC0415 - boto3: 100 ms that no other door needs
+    from carillon.adapters.warming import StoreWarming  # noqa: PLC0415 - no lane needs it
+
+    settings, region = config.read(config.PlanSettings, os.environ), stores().region
+    connections = PostgresConnections(database(), region=region, peer=stores().peer_region)
+    return PlanPorts(
+        scaling=AwsScaling(settings, region=region),
+        calendar=calendar(),
+        one_offs=AwsOneOffs(settings, region=region, target=function_arn),
+        warming=StoreWarming(database(), ValkeyConnectionIndex(valkey(), connections.everybody)),
+        log=scaling_log(),
+        metrics=metrics(),
+    )
+
+
+@cache
+def reactor() -> ReactPorts:
+    """The ports of reacting to load."""
+    from carillon.adapters.lane_watch import AwsLaneWatch  # noqa: PLC0415 - boto3: 100 ms that no other door needs
+    from carillon.adapters.scaling import AwsScaling  # noqa: PLC0415 - the same
+
+    settings, region = config.read(config.PlanSettings, os.environ), stores().region
+    service = config.read(config.MetricSettings, os.environ).service
+    watch = AwsLaneWatch(
+        settings, stores().queue_urls, region=region, endpoint=stores().queue_endpoint, service=service
+    )
+    return ReactPorts(scaling=AwsScaling(settings, region=region), watch=watch, log=scaling_log(), metrics=metrics())

@@ -12,7 +12,7 @@ from constructs import Construct
 
 from carillon.config import MetricSettings
 from carillon.config import environment as settings_of
-from carillon.names import NAMESPACE, service_name
+from carillon.names import FUNCTION_ALIAS, NAMESPACE, service_name
 from stacks.parts.acknowledge import acknowledge
 from stacks.parts.code import architecture, code, layer
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from stacks.network import NetworkStack
     from stacks.stage import Stage
 
-ALIAS = "live"
 NETWORK_ACTIONS = (
     *("ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces"),
     *("ec2:DescribeSubnets", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"),
@@ -87,7 +86,7 @@ class ProductFunction(Construct):
         self.alias = lambda_.Alias(
             self,
             "Live",
-            alias_name=ALIAS,
+            alias_name=FUNCTION_ALIAS,
             version=self.function.current_version,
             provisioned_concurrent_executions=provisioned or None,
         )
