@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from carillon.model import Lane
 from carillon.policy.capacity import TASKS, Kind, Knob
+from carillon.policy.prices import ACU_H, CORE_H, WARM_H
 from carillon.policy.sizing import LEAST_ACU, READERS
 
 if TYPE_CHECKING:
@@ -23,12 +24,6 @@ if TYPE_CHECKING:
 
     from carillon.policy.sizing import Deployment
 
-CORE_H: Final = 0.0395
-"""USD: Fargate, arm64, a core with its 2 GB (docs/adr/0019-season-schedules.md)."""
-WARM_H: Final = 0.02073
-"""USD: an environment of 1,769 MB, arm64, kept warm (the same)."""
-ACU_H: Final = 0.135
-"""USD: Aurora Serverless v2 and the proxy before it (stacks/cost/prices.json)."""
 LANE_PROTECTION: Final = MappingProxyType({Lane.CRITICAL: 8.0, Lane.HIGH: 4.0, Lane.NORMAL: 2.0, Lane.LOW: 1.0})
 PROTECTION: Final = MappingProxyType({TASKS: 4.0, LEAST_ACU: 4.0, READERS: 2.0})
 """What a unit protects, critical's consumers 8 (an assumption): without tasks and database nothing new is taken in,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from carillon.policy.demand import Demand, Wedding
     from carillon.policy.profiles import Profile
+    from carillon.policy.series import Series
     from carillon.policy.sizing import Deployment
     from carillon.policy.traffic import Traffic
 
@@ -87,7 +88,7 @@ def concurrency(demand: Demand, deployment: Deployment, traffic: Traffic) -> flo
     return consumers + frames_s * FRAME_S
 
 
-def shortages(
+def shortages(  # noqa: PLR0913 - the range has a default
     weddings: Sequence[Wedding],
     profile: Profile,
     zone: ZoneInfo,
@@ -96,8 +97,9 @@ def shortages(
     now: datetime,
     *,
     days: int = 60,
+    first: date | None = None,
 ) -> tuple[Shortage, ...]:
-    """The days from today on, in order, on which something would not suffice.
+    """The days, in order, on which something would not suffice.
 
     Args:
         weddings: all that are known.
@@ -105,12 +107,29 @@ def shortages(
         zone: whose days and hours count.
         deployment: what stands at rest.
         quotas: what was granted.
-        now: in UTC.
-        days: how many, today included.
+        now: in UTC; whether it is late to ask is seen from here.
+        days: how many.
+        first: of them, in that zone; today when it is not given.
     """
-    first, traffic = season.day_at(now, zone)[0], profile.traffic
-    count = (season.day_at(first + timedelta(days=days, hours=-12), zone)[1] - first) // series.BUCKET
-    expected = series.expected(weddings, profile, zone, first, count)
+    begins = first or now.astimezone(zone).date()
+    opens, closes = (season.midnight(day, zone) for day in (begins, begins + timedelta(days=days)))
+    expected = series.expected(weddings, profile, zone, opens, (closes - opens) // series.BUCKET)
+    return within(expected, profile.traffic, zone, deployment, quotas, now)
+
+
+def within(
+    expected: Series, traffic: Traffic, zone: ZoneInfo, deployment: Deployment, quotas: Quotas, now: datetime
+) -> tuple[Shortage, ...]:
+    """The same, of whole days whose demand is known.
+
+    Args:
+        expected: from midnight to midnight there.
+        traffic: the rates.
+        zone: whose days and hours count.
+        deployment: what stands at rest.
+        quotas: what was granted.
+        now: in UTC.
+    """
     rows = {
         "requests_s": [demand.requests_s(traffic) for demand in expected],
         "connects_s": list(expected.connects_s),
@@ -129,7 +148,7 @@ def shortages(
     )
 
 
-def _days(expected: series.Series, zone: ZoneInfo) -> Iterator[range]:
+def _days(expected: Series, zone: ZoneInfo) -> Iterator[range]:
     """The edges of each local day, which has 23 to 25 hours."""
     index = 0
     while index < len(expected):

@@ -128,9 +128,12 @@ def is_saturday(now: datetime, zone: ZoneInfo) -> bool:
 def day_at(now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """The local day around a moment: its first instant and that of the next, in UTC (23 to 25 hours apart)."""
     today = now.astimezone(zone).date()
-    return _midnight(today, zone), _midnight(today + timedelta(days=1), zone)
+    return midnight(today, zone), midnight(today + timedelta(days=1), zone)
 
 
-def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    """Where the clocks skip midnight, the offset before the change names the very instant of it."""
+def midnight(day: date, zone: ZoneInfo) -> datetime:
+    """A local day's first instant, in UTC.
+
+    Where the clocks skip midnight, the offset before the change names the very instant of it.
+    """
     return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from carillon.model import Lane
 from carillon.policy import budget as budgets
-from carillon.policy.budget import ACU_H, CORE_H, WARM_H, Budget, Fitted, Rows, fit, order, usd_per_hour
+from carillon.policy.budget import Budget, Fitted, Rows, fit, order, usd_per_hour
 from carillon.policy.capacity import TASKS, Kind, Knob
+from carillon.policy.prices import ACU_H, CORE_H, WARM_H
 from carillon.policy.sizing import LEAST_ACU, READERS
 from stacks.cost.prices import price
 from tests.unit.policy.calendars import PROD, unhurried
@@ -78,7 +79,7 @@ def test_critical_is_last_even_where_tasks_cost_less() -> None:
 def test_a_cut_takes_no_more_than_it_must() -> None:
     planned = rows(5, tasks=20, provisioned_low=50)
     whole = fitted(planned, Budget(100)).usd["2027-06"]
-    made = fitted(planned, Budget(whole - 10 * WARM_H))
+    made = fitted(planned, Budget(whole - 9.999 * WARM_H))
     assert [cut.knob for cut in made.cuts] == [WARM[Lane.LOW]]
     assert made.rows[TASKS] == planned[TASKS]
     cut = made.cuts[0]
