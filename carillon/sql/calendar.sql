@@ -3,8 +3,8 @@ SELECT count(*) AS weddings FROM weddings
  WHERE starts_at >= %(start)s AND starts_at < %(end)s AND status <> %(canceled)s
 
 -- page_between --
--- Everybody who is no guest works on it. Teams are counted wedding by wedding along their primary key: joined first and
--- grouped after, the whole of wedding_team would be read for each page.
+-- Everybody who is no guest works on it. Teams are counted wedding by wedding, from an index that has the roles: joined
+-- first and grouped after, the whole of wedding_team would be read for each page.
 SELECT w.wedding_id, w.starts_at, w.time_zone, w.status, t.team, greatest(w.guests, t.guests) AS guests
   FROM (SELECT * FROM weddings
          WHERE starts_at >= %(start)s AND starts_at < %(end)s AND status <> %(canceled)s

@@ -275,7 +275,7 @@ def test_the_release_before_still_writes_its_decisions(empty_postgres: Callable[
     )
     event += ' "new_size": 30, "trigger_metric": "season", "trigger_value": 10, "reason": "%s"}]'
     database.all(whole, {"events": event % "before"})
-    assert migrate(url) == ["0005.pre.capacity.sql"]
+    assert "0005.pre.capacity.sql" in migrate(url)
     database.all(whole, {"events": event % "after"})
     found = PostgresScalingLog(database, region=REGION).made(START)
     assert found == [replace(EVENT, reason=reason) for reason in ("before", "after")]
