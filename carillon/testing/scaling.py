@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from carillon.errors import OutageError, ScalingError
 from carillon.policy.capacity import Kind, Knob
+from carillon.policy.one_offs import fingerprint
 from carillon.ports.scaling import PLANNED
 
 if TYPE_CHECKING:
@@ -129,10 +130,10 @@ class MemoryOneOffs:
     calls: dict[datetime, OneOff] = field(default_factory=dict)
     refusing: str = ""
 
-    def standing(self) -> dict[datetime, OneOff]:
-        """Those yet to come."""
+    def standing(self) -> dict[datetime, str]:
+        """Those yet to come, told apart by what they carry."""
         self._ask()
-        return dict(self.calls)
+        return {at: fingerprint(one) for at, one in self.calls.items()}
 
     def put(self, one_off: OneOff) -> None:
         """Have it called."""
