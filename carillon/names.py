@@ -187,7 +187,7 @@ METRICS: Final[dict[Metric, MetricFacts]] = {
         doc="Rounds that could not read the weddings: what stands is kept, and the season's schedule still raises it.",
         emitted_by="planner",
         by_lane=False,
-        alarms=("CalendarAway",),
+        alarms=("CalendarAway", "CalendarAwayWeddingDay"),
     ),
     Metric.QUOTA_SHORTAGES: MetricFacts(
         doc="Coming days, of the next 60, for which a quota of the account is too small; the log says which and until "

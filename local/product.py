@@ -62,7 +62,11 @@ def places(
         scope_claim="scope",
     )
     api = config.environment(
-        config.ApiSettings, websocket_url=f"ws://{HOST}:{ws_port}/{STAGE}", sign_in_client="", sign_in_origins=""
+        config.ApiSettings,
+        websocket_url=f"ws://{HOST}:{ws_port}/{STAGE}",
+        sign_in_client="",
+        sign_in_origins="",
+        calendar_queue="",
     )
     measured = config.environment(config.MetricSettings, service=service_name(STAGE))
     return stores | callbacks | tokens | api | measured

@@ -116,6 +116,6 @@ def _region(app: Construct, stage: Stage, ground: _Ground, *, writer: RegionStac
         # Tasks that cannot reach the writer are not healthy, and their deployment would be taken back.
         service.add_stack_dependency(ground.link)
     doors: dict[str, Any] = {"realtime": realtime, "service": service}
-    capacity = CapacityStack(app, named("capacity"), **stores, **doors, **options)
+    capacity = CapacityStack(app, named("capacity"), queues=queues, **stores, **doors, **options)
     watch = WatchStack(app, named("watch"), data=data, queues=queues, edge=edge, capacity=capacity, **doors, **options)
     return RegionStacks(network, queues, edge, identity, data, realtime, service, capacity, watch)

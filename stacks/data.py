@@ -32,6 +32,7 @@ class DataStack(cdk.Stack):
     Attributes:
         key: what they are encrypted with.
         cluster: Aurora PostgreSQL; of two Regions' clusters, the second follows the first.
+        readers_scale: whether the number of its readers follows the load, and so the plan.
         proxy: what the product connects to.
         cache: the replication group of ElastiCache.
         migrated: done when the `pre` migrations have run; new code depends on it.
@@ -53,7 +54,8 @@ class DataStack(cdk.Stack):
         self.key = kms.Key(self, "Key", enable_key_rotation=True, description="The stores", removal_policy=kept)
         follows = self.region != stage.regions[0]
         joins = global_name(stage) if follows else ""
-        self.cluster = AuroraCluster(self, "Aurora", stage=stage, network=network, key=self.key, joins=joins).cluster
+        aurora = AuroraCluster(self, "Aurora", stage=stage, network=network, key=self.key, joins=joins)
+        self.cluster, self.readers_scale = aurora.cluster, aurora.readers_scale
         if len(stage.regions) == 2 and not follows:
             GlobalDatabase(self, "Global", stage=stage, cluster=self.cluster)
         self._proxied = DatabaseProxy(self, "DatabaseProxy", cluster=self.cluster, network=network)
@@ -105,11 +107,15 @@ class DataStack(cdk.Stack):
         }
 
     def grant_stores(self, grantee: iam.IGrantable) -> None:
-        """Let somebody log in to both stores as the product; to the writer also where another Region has it."""
+        """Let somebody log in to both stores as the product."""
+        self.grant_database(grantee)
+        self._valkey.grant_connect(grantee)
+
+    def grant_database(self, grantee: iam.IGrantable) -> None:
+        """Let somebody log in to PostgreSQL as the product; to the writer also where another Region has it."""
         self.proxy.grant_connect(grantee, DATABASE_LOGIN)
         if self._writer is not None:
             self._writer.proxy.grant_connect(grantee, DATABASE_LOGIN)
-        self._valkey.grant_connect(grantee)
 
 
 def _url(host: str) -> str:

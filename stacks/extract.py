@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 STAGE: Final = "dev"
+NOT_LOCAL: Final = frozenset({"lambdas.plan.handler", "lambdas.react.handler"})
+"""What sizes a deployment: one machine has one size, so nobody tells it that the calendar changed either."""
 _QUEUE_URLS: Final = variable(StoreSettings, "queue_urls")
 _DEAD_LETTER_URLS: Final = variable(StoreSettings, "dead_letter_urls")
 
@@ -58,8 +60,18 @@ def consumers(templates: Templates) -> dict[str, dict[str, Any]]:
     ours, lanes = functions(templates), _lanes(templates)
     return {
         _source(templates, body, lanes): _target(templates, ours, body["FunctionName"])
-        for body in templates.of("AWS::Lambda::EventSourceMapping").values()
+        for body in _local_mappings(templates)
     }
+
+
+def _local_mappings(templates: Templates) -> list[dict[str, Any]]:
+    """The event source mappings that one machine has as well."""
+    ours = functions(templates)
+    return [
+        body
+        for body in templates.of("AWS::Lambda::EventSourceMapping").values()
+        if _target(templates, ours, body["FunctionName"])["Handler"] not in NOT_LOCAL
+    ]
 
 
 def _source(templates: Templates, mapping: dict[str, Any], lanes: dict[str, str]) -> str:
@@ -144,7 +156,7 @@ def _mappings(templates: Templates, ours: dict[str, Any], lanes: dict[str, str])
             "partial": "ReportBatchItemFailures" in body.get("FunctionResponseTypes", []),
             **_target(templates, ours, body["FunctionName"]),
         }
-        for body in templates.of("AWS::Lambda::EventSourceMapping").values()
+        for body in _local_mappings(templates)
     ]
     return sorted(made, key=lambda one: one["queue"])
 

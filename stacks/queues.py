@@ -13,6 +13,7 @@ from aws_cdk import aws_sqs as sqs
 from carillon.config import LaneUrls, StoreSettings, environment
 from carillon.model import Lane
 from carillon.policy.lanes import LANES, MAX_RECEIVES
+from stacks.parts.acknowledge import acknowledge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
 
 DEAD_LETTER_S: Final = 30
 """Longest run of the dead letters' function, and how long their queue hides what it holds."""
+PLAN_S: Final = 180
+"""Longest run of the planner: some forty calls, each tried four times at worst, and sixty days of weddings."""
+CALENDAR_HIDDEN_S: Final = 6 * PLAN_S
+"""How long a hint is hidden from a second round: six runs, as Lambda asks of whoever it works a queue off for."""
+CALENDAR_KEPT: Final = cdk.Duration.hours(1)
+"""By then four rounds have read the calendar anyway."""
 KEY_REUSE: Final = cdk.Duration.hours(1)
 """How long SQS uses one data key. At the default of 5 minutes KMS stands in the way of a send twelve times as often, at
 $0.03 per 10,000 calls; a day would keep a revoked key at work for that long."""
@@ -44,6 +51,7 @@ class QueuesStack(cdk.Stack):
     Attributes:
         lanes: the queues by lane.
         key: what they are encrypted with.
+        calendar: hints that a wedding was put or moved, for the planner of the same Region.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage, **options: Any) -> None:
@@ -58,6 +66,7 @@ class QueuesStack(cdk.Stack):
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
         self.lanes: Mapping[Lane, LaneQueues] = {lane: self._lane(lane) for lane in Lane}
+        self.calendar = self._calendar()
         self._peer: QueuesStack | None = None
         self._home = self.region
 
@@ -98,6 +107,24 @@ class QueuesStack(cdk.Stack):
             retention_period=RETENTION,
             **options,
         )
+
+    def _calendar(self) -> sqs.Queue:
+        """Standard, so that a thousand hints of an import make one round; a hint says no more than "look"."""
+        calendar = sqs.Queue(
+            self,
+            "Calendar",
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            visibility_timeout=cdk.Duration.seconds(CALENDAR_HIDDEN_S),
+            retention_period=CALENDAR_KEPT,
+        )
+        acknowledge(
+            calendar,
+            "AwsSolutions-SQS3",
+            "A hint that is lost costs at most 15 minutes, after which the planner looks by itself; one that fails has "
+            "rung the planner's own alarms",
+        )
+        return calendar
 
     def join(self, peer: QueuesStack, *, home: str) -> None:
         """Know the other Region's lanes, before any door is told: `home` is the Region where broadcasts begin."""
@@ -141,6 +168,22 @@ class QueuesStack(cdk.Stack):
     def grant_dead_letters(self, grantee: iam.IGrantable) -> None:
         """Let it take what was buried, of every lane."""
         self._grant(grantee, [queues.dead_letters for queues in self.lanes.values()], *_TAKE)
+
+    def grant_look(self, grantee: iam.IGrantable) -> None:
+        """Let it ask how much waits in the lanes, and no more."""
+        arns = [lane.queue.queue_arn for lane in self.lanes.values()]
+        iam.Grant.add_to_principal(grantee=grantee, actions=["sqs:GetQueueAttributes"], resource_arns=arns)
+
+    def grant_calendar_changed(self, grantee: iam.IGrantable) -> None:
+        """Let it say that the calendar has changed."""
+        self._grant_calendar(grantee, "sqs:SendMessage")
+
+    def grant_calendar_read(self, grantee: iam.IGrantable) -> None:
+        """Let it take what was said of the calendar."""
+        self._grant_calendar(grantee, *_TAKE)
+
+    def _grant_calendar(self, grantee: iam.IGrantable, *actions: str) -> None:
+        iam.Grant.add_to_principal(grantee=grantee, actions=list(actions), resource_arns=[self.calendar.queue_arn])
 
     def _grant(self, grantee: iam.IGrantable, queues: list[sqs.Queue], *actions: str) -> None:
         arns = [queue.queue_arn for queue in queues]

@@ -15,6 +15,7 @@ from carillon.protocol.web import API_POOL, API_PORT, GRACE_S, READY
 from stacks.parts.acknowledge import acknowledge, wildcard
 from stacks.parts.function import powertools, retention
 from stacks.parts.image import CHECK, COMMAND, USER, image, platform
+from stacks.parts.sizes import CORE_UNITS, capacity_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,8 +47,6 @@ MEMORY_PERCENT: Final = 70
 REQUESTS_PER_MINUTE: Final = 6_000
 """Of one core, at which another task starts: a broadcast takes 4.4 ms of a core, so 13,600 a minute fill it; 44 %
 leaves room for the two minutes in which a new task comes up (docs/adr/0016-edge.md)."""
-CORE_UNITS: Final = 1_024
-"""CPU units of a core; a task is one process, and a second core would idle."""
 OUT_S: Final = 60
 IN_S: Final = 300
 
@@ -82,9 +81,12 @@ class ServiceStack(cdk.Stack):
             self, "Cluster", vpc=network.vpc, container_insights_v2=ecs.ContainerInsights.ENABLED
         )
         stores = {**data.settings(), **queues.settings()}
-        self.task = self._task({**powertools(stage), **stores, **self._settings(identity, realtime)})
+        # The forecast that it answers is made of the same sizes as the plan.
+        told = {**powertools(stage), **stores, **capacity_settings(stage), **self._settings(identity, realtime, queues)}
+        self.task = self._task(told)
         data.grant_stores(self.task.task_role)
         queues.grant_send(self.task.task_role)
+        queues.grant_calendar_changed(self.task.task_role)
         # Erasing a person closes their sockets at once.
         realtime.grant_post(self.task.task_role)
         self.service = self._service()
@@ -93,7 +95,7 @@ class ServiceStack(cdk.Stack):
         self.scaling = self._scaling()
         data.migrate_after(self, "MigratedAfter", self.service)
 
-    def _settings(self, identity: IdentityStack, realtime: RealtimeStack) -> dict[str, str]:
+    def _settings(self, identity: IdentityStack, realtime: RealtimeStack, queues: QueuesStack) -> dict[str, str]:
         return {
             **identity.settings(),
             **realtime.settings(),
@@ -104,6 +106,7 @@ class ServiceStack(cdk.Stack):
                 sign_in_client=identity.sign_in_client,
                 sign_in_scope=identity.sign_in_scope,
                 sign_in_origins=identity.sign_in_origins,
+                calendar_queue=queues.calendar.queue_url,
             ),
         }
 
@@ -217,5 +220,5 @@ class ServiceStack(cdk.Stack):
 
 
 def requests_per_minute(stage: Stage) -> int:
-    """At which a task of the stage's size gets another one beside it."""
+    """At which a task of the stage's size gets another one beside it; it is one process, and a second core idles."""
     return REQUESTS_PER_MINUTE * min(stage.task_cpu, CORE_UNITS) // CORE_UNITS

@@ -91,6 +91,9 @@ class Stage:
         "API Gateway requests per second the account has been granted.", default=QUOTA_RPS, between=(100, 1_000_000)
     )
     callback_burst: int = option("Its token bucket.", default=QUOTA_RPS // 2, between=(50, 1_000_000))
+    connects_s: int = option(
+        "New connections per second the account has been granted.", default=500, between=(1, 1_000_000)
+    )
     quota_raised: bool = option(
         "Whether AWS has raised the Region's quota of 2,500 requests per second.", default=False
     )
@@ -141,6 +144,15 @@ class Stage:
     alarm_email: str = option("Who gets alarms by mail.", default="")
     budget_usd: int = option(
         "Monthly budget; passing 80 % and 100 % of it raises an alarm.", default=200, between=(1, 10_000_000)
+    )
+    plan_budget_usd: int = option(
+        "What the plan may add in a month to what stands at rest, in dollars and per Region; it is cut before it would "
+        "cost more.",
+        default=50,
+        between=(0, 10_000_000),
+    )
+    plan_over_budget: bool = option(
+        "Whether the plan may cost more than that, for a month in which everything is to be there.", default=False
     )
     season: str = option("Season profile (carillon.policy.profiles).", default=DEFAULT_PROFILE)
     time_zone: str = option(
@@ -254,6 +266,7 @@ _STAGING: Final = Stage(
     cache_replicas=1,
     gradual=True,
     budget_usd=1_500,
+    plan_budget_usd=300,
 )
 _PROD: Final = Stage(
     name="prod",
@@ -275,6 +288,7 @@ _PROD: Final = Stage(
     retain=True,
     gradual=True,
     budget_usd=10_000,
+    plan_budget_usd=3_000,
 )
 STAGES: Final = {stage.name: stage for stage in (_DEV, _STAGING, _PROD)}
 _REGIONS: Final = tuple[str, ...]

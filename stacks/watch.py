@@ -68,6 +68,9 @@ class WatchStack(cdk.Stack):
         watch_doors.watch_sockets(self.alarms, realtime)
         watch_doors.watch_account(self.alarms, stage)
         watch_doors.watch_planner(self.alarms, capacity)
+        watch_doors.watch_plan(self.alarms)
+        if capacity.react is not None:
+            watch_doors.watch_react(self.alarms, capacity.react)
         self.at_risk = self._at_risk()
         self.wedding_day = self._wedding_day()
         self.dashboards = Dashboards(

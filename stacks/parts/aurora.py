@@ -49,6 +49,7 @@ class AuroraCluster(Construct):
 
     Attributes:
         cluster: the cluster; `cluster.secret` is the owner's log-in, unless it joins another Region's.
+        readers_scale: whether Application Auto Scaling turns the number of readers here.
     """
 
     def __init__(
@@ -65,7 +66,10 @@ class AuroraCluster(Construct):
         self._stage = stage
         self.cluster = self._cluster(network, key, joins)
         self._log()
-        self._scaling()
+        follows = cdk.Stack.of(self).region != stage.primary
+        self.readers_scale = not follows and stage.max_readers > stage.readers
+        if self.readers_scale:
+            self._scaling()
         if joins:
             join(self.cluster, joins)
         else:
@@ -145,9 +149,6 @@ class AuroraCluster(Construct):
 
     def _scaling(self) -> None:
         """More readers under load; not in a Region that follows, where Aurora has no auto scaling of replicas."""
-        follows = cdk.Stack.of(self).region != self._stage.primary
-        if follows or self._stage.max_readers == self._stage.readers:
-            return
         target = appscaling.ScalableTarget(
             self,
             "Readers",

@@ -218,10 +218,29 @@ def _stores(service: str, data: DataStack) -> list[cloudwatch.IWidget]:
 def _demand(service: str, stage: Stage, realtime: RealtimeStack) -> list[cloudwatch.IWidget]:
     posts = [_coloured(measured(service, Metric.POSTS, "Sum", lane=lane), lane) for lane in Lane]
     return [
-        _graph("Weddings today", [measured(service, Metric.WEDDINGS_TODAY, "Maximum", period=ROUND)]),
-        _graph("New sockets", [of_sockets(realtime, "ConnectCount")]),
+        _graph("Weddings today", [_planned(service, Metric.WEDDINGS_TODAY)]),
+        _graph(
+            # API Gateway counts who comes, not who is there.
+            "Connections expected within 48 h, and new sockets a minute (right)",
+            [_planned(service, Metric.CONNECTIONS_EXPECTED)],
+            right=[of_sockets(realtime, "ConnectCount")],
+        ),
         _graph("Posts a minute", posts, [(stage.callback_rps * 60, "the account's quota")], stacked=True),
+        _graph("Sizes changed", [measured(service, Metric.CAPACITY_CHANGED, "Sum", period=ROUND)]),
+        _graph(
+            "The plan: days short of a quota, sizes cut by the budget, rounds without the calendar",
+            [
+                _planned(service, Metric.QUOTA_SHORTAGES),
+                _planned(service, Metric.BUDGET_CUTS),
+                measured(service, Metric.CALENDAR_AWAY, "Sum", period=ROUND),
+            ],
+        ),
+        _graph("Weddings read into memory ahead", [measured(service, Metric.WEDDINGS_WARMED, "Sum", period=ROUND)]),
     ]
+
+
+def _planned(service: str, metric: Metric) -> cloudwatch.Metric:
+    return measured(service, metric, "Maximum", period=ROUND)
 
 
 def _doors_room(stage: Stage, realtime: RealtimeStack, service: ServiceStack) -> list[cloudwatch.IWidget]:

@@ -52,7 +52,8 @@ class SeasonSchedules(Construct):
         super().__init__(scope, construct_id)
         # The CDK gives it a name and would keep it: the next deploy after a destroy or a roll-back would find it taken.
         self.group = scheduler.ScheduleGroup(self, "Group", removal_policy=cdk.RemovalPolicy.DESTROY)
-        self._target, self._dead_letters, self._role = target, dead_letters, self._caller(target, dead_letters)
+        self._target, self._dead_letters, self._role = target, dead_letters, caller(self, "Caller", self.group)
+        may_call(self._role, target, dead_letters)
         for peak in peaks:
             evenings = f"the peak of {peak.name}, {peak.multiplier:g} times the ordinary load"
             self._add(f"{peak.name}Raise", _cron(peak, peak.raise_at, time_zone), f"Raises capacity before {evenings}")
@@ -77,18 +78,40 @@ class SeasonSchedules(Construct):
             ),
         )
 
-    def _caller(self, target: lambda_.IAlias, dead_letters: sqs.IQueue) -> iam.Role:
-        """May call the planner's alias and nothing else, and only the Scheduler of this account and group may be it."""
-        stack = cdk.Stack.of(self)
-        schedules = {"aws:SourceAccount": stack.account, "aws:SourceArn": self.group.schedule_group_arn}
-        role = iam.Role(
-            self,
-            "Caller",
-            assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com", conditions={"StringEquals": schedules}),
-        )
-        role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[target.function_arn]))
+
+class OneOffCalls(Construct):
+    """Where the planner puts its calls at exact times, and as whom EventBridge makes them.
+
+    What is left of them when the stack goes, goes with the group (EventBridge Scheduler API Reference,
+    "DeleteScheduleGroup").
+
+    Args:
+        scope: the stack.
+        construct_id: what it is called in the template.
+
+    Attributes:
+        group: of those calls alone, so that the planner may write there and nowhere else.
+        role: who makes them; `may_call` says what.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(scope, construct_id)
+        self.group = scheduler.ScheduleGroup(self, "Group", removal_policy=cdk.RemovalPolicy.DESTROY)
+        self.role = caller(self, "Caller", self.group)
+
+
+def caller(scope: Construct, construct_id: str, group: scheduler.IScheduleGroup) -> iam.Role:
+    """A role that only the Scheduler of this account may be, and only for the schedules of this group."""
+    schedules = {"aws:SourceAccount": cdk.Stack.of(scope).account, "aws:SourceArn": group.schedule_group_arn}
+    principal = iam.ServicePrincipal("scheduler.amazonaws.com", conditions={"StringEquals": schedules})
+    return iam.Role(scope, construct_id, assumed_by=principal)
+
+
+def may_call(role: iam.Role, target: lambda_.IAlias, dead_letters: sqs.IQueue | None = None) -> None:
+    """Let it call an alias and nothing else, and leave what cannot be called."""
+    role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[target.function_arn]))
+    if dead_letters is not None:
         dead_letters.grant_send_messages(role)
-        return role
 
 
 def _cron(peak: Peak, at: time, time_zone: str) -> scheduler.ScheduleExpression:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from stacks.capacity import CapacityStack
     from stacks.edge import EdgeStack
     from stacks.parts.alarms import Alarms
+    from stacks.parts.function import ProductFunction
     from stacks.realtime import RealtimeStack
     from stacks.service import ServiceStack
     from stacks.stage import Stage
@@ -109,6 +110,30 @@ def watch_planner(alarms: Alarms, capacity: CapacityStack) -> None:
     lost = capacity.dead_letters.metric_approximate_number_of_messages_visible(period=ROUND, statistic="Maximum")
     says = "A planner round could not be started, or failed three times: a peak may stand without its capacity."
     alarms.add("PlannerDeadLetters", lost, 0, says, _PLANNER, of=(1, 1))
+
+
+def watch_plan(alarms: Alarms) -> None:
+    """What the plan has to say: that it could not be made, that AWS grants too little, that money does."""
+    away = measured(alarms.service, Metric.CALENDAR_AWAY, "Sum", period=ROUND)
+    says = (
+        "The planner cannot read the weddings: nothing is lowered; the season and what was planned before still raise."
+    )
+    alarms.add("CalendarAway", away, 0, says, _PLANNER, of=(1, 1))
+    says = "The planner cannot read today's weddings: one that is new or was moved is not planned for."
+    alarms.add_tighter("CalendarAway", away, 0, says, _PLANNER)
+    short = measured(alarms.service, Metric.QUOTA_SHORTAGES, "Maximum", period=ROUND)
+    says = "A day of the next 60 needs more than AWS grants. The planner's log says what, how much and by when to ask."
+    alarms.add("QuotaShortage", short, 0, says, "quota-increase", of=(1, 1), missing=AS_BEFORE)
+    cut = measured(alarms.service, Metric.BUDGET_CUTS, "Maximum", period=ROUND)
+    says = "The month's budget keeps capacity below what is expected. The planner's log says what is cut, and when."
+    alarms.add("BudgetCut", cut, 0, says, _PLANNER, of=(1, 1), missing=AS_BEFORE)
+
+
+def watch_react(alarms: Alarms, react: ProductFunction) -> None:
+    """What orders warm consumers in reaction to load."""
+    failing = react.function.metric_errors(period=MINUTE)
+    says = "Nobody reacts to lanes that fill up: the plan and target tracking go on. Read the function's log."
+    alarms.add("ReactErrors", failing, 0, says, _PLANNER)
 
 
 def wedding_day(alarms: Alarms) -> cloudwatch.Alarm:

@@ -88,7 +88,7 @@ def test_sizes_are_those_of_prod() -> None:
         "max_acu": prod.database_max_acu,
         "readers": prod.readers,
         "max_readers": prod.max_readers,
-        "budget_usd": prod.budget_usd,
+        "budget_usd": prod.plan_budget_usd,
         "callback_rps": prod.callback_rps,
         "callback_burst": prod.callback_burst,
         "ping_s": PING_MS / 1000,
