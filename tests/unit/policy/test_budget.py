@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from carillon.model import Lane
 from carillon.policy import budget as budgets
-from carillon.policy.budget import Budget, Fitted, Rows, fit, order, usd_per_hour
+from carillon.policy.budget import Budget, Fitted, Ordered, Rows, fit, order, spent, usd_per_hour
 from carillon.policy.capacity import TASKS, Kind, Knob
 from carillon.policy.prices import ACU_H, CORE_H, WARM_H
 from carillon.policy.sizing import LEAST_ACU, READERS
@@ -148,3 +148,29 @@ def test_no_month_costs_more_than_its_budget(extra: dict[Knob, list[int]], usd: 
 def test_a_smaller_deployment_is_cheaper() -> None:
     assert usd_per_hour({TASKS: 4}, replace(PROD, task_cores=0.25)) == usd_per_hour({TASKS: 2}, PROD)
     assert budgets.month_of(JUNE) == "2027-06"
+
+
+START = datetime(2027, 6, 1, tzinfo=UTC)
+
+
+def ordered(hours: float, group: str, previous: float | None, size: float) -> Ordered:
+    return Ordered(START + timedelta(hours=hours), group, previous, size)
+
+
+def test_what_was_spent_is_what_stood_above_rest_for_as_long_as_it_stood() -> None:
+    day = [ordered(10, "tasks", 3, 13), ordered(16, "tasks", 13, 3)]
+    assert spent(day, START, START + timedelta(hours=24), PROD) == pytest.approx(6 * 10 * PROD.task_cores * CORE_H)
+    assert spent(day, START, START + timedelta(hours=12), PROD) >= spent(day[:1], START, day[0].at, PROD) == 0
+
+
+def test_what_stood_before_the_first_change_is_known_by_it() -> None:
+    """A month that begins in the middle of a wedding."""
+    lowered = [ordered(4, "database.least_acu", 10, PROD.min_acu)]
+    acus = (10 - PROD.min_acu) * (1 + PROD.readers)
+    assert spent(lowered, START, START + timedelta(hours=24), PROD) == pytest.approx(4 * acus * ACU_H)
+
+
+def test_groups_that_cost_nothing_or_nobody_knows_are_not_counted_and_less_than_rest_pays_nothing_back() -> None:
+    odd = [ordered(1, "reserved.low", 2, 50), ordered(1, "unheard.of", None, 9), ordered(2, "tasks", None, 1)]
+    assert spent(odd, START, START + timedelta(hours=24), PROD) == 0
+    assert spent([], START, START + timedelta(days=30), PROD) == 0
