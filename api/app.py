@@ -15,7 +15,7 @@ from api.measures import Measures
 from api.paging import only_known_parameters
 from api.proxied import Proxied
 from api.relay import Relay
-from api.routes import broadcasts, events, imports, ops, people, segments, weddings
+from api.routes import broadcasts, capacity, events, forecast, imports, ops, people, segments, weddings
 from api.services import from_environment
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from api.services import Probe, Services
 
-_ROUTES: Final = (broadcasts, events, weddings, people, segments, imports, ops)
+_ROUTES: Final = (broadcasts, events, weddings, people, segments, imports, capacity, forecast, ops)
 
 DEV_TOKEN: Final = "/dev/token"  # noqa: S105 - an address, no secret
 """Where a development issuer makes tokens, when the app has been given one; the console is told."""

@@ -89,6 +89,29 @@ _EVENT: Final[dict[str, Any]] = {
     "attempt": 1,
     "tombstone": None,
 }
+_COST: Final = {"rest": 24.02, "plan": 9.33, "usage": 3.41, "total": 36.76}
+_SHORTAGE: Final[dict[str, Any]] = {
+    "quota": "connects_s",
+    "needed": 613.2,
+    "granted": 500,
+    "at": "2027-06-12T13:00:00-04:00",
+    "ask_by": "2027-05-29",
+    "late": False,
+    "reason": (
+        "Saturday, 2027-06-12 needs 613 new connections a second at 13:00 with 30% head-room; 500 are granted: "
+        "ask AWS by 2027-05-29"
+    ),
+}
+_CUT: Final[dict[str, Any]] = {
+    "group": "database.readers",
+    "planned": 5,
+    "size": 2,
+    "usd": 61.5,
+    "reason": (
+        "the budget of 2027-06 is $3,000.00, of which $2,412.10 is left for the plan: database.readers is cut from 5 "
+        "to 2, which saves $61.50"
+    ),
+}
 
 
 def _page(item: dict[str, Any]) -> dict[str, Any]:
@@ -144,6 +167,105 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
                 "user_ids": ["gus"],
             }
         ],
+    },
+    "CapacityOut": {
+        "at": "2027-06-12T11:00:00Z",
+        "season": "broadcast",
+        "time_zone": "America/New_York",
+        "weddings": 12,
+        "sizes": [{"group": "database.least_acu", "size": 2.5, "rest": 2.5, "most": 64, "reason": "at rest"}],
+        "changes": [
+            {
+                "at": "2027-06-12T16:45:00Z",
+                "group": "database.least_acu",
+                "previous": 2.5,
+                "size": 5,
+                "reason": "W1 and 11 more begin at 15:00 to 16:00 America/New_York",
+            }
+        ],
+        "expected": [
+            {
+                "at": "2027-06-12T11:00:00Z",
+                "connections": 1500,
+                "messages_s": 0.02,
+                "posts_s": 0.83,
+                "connects_s": 0.83,
+            }
+        ],
+        "budget": {
+            "month": "2027-06",
+            "usd": 3000,
+            "spent": 587.9,
+            "planned": 2994.6,
+            "over": 0,
+            "cuts": [{"month": "2027-06"} | _CUT],
+        },
+        "shortages": [_SHORTAGE],
+        "decisions": [
+            {
+                "at": "2027-06-12T01:15:00Z",
+                "group": "tasks",
+                "action": "lower",
+                "previous": 9,
+                "size": 3,
+                "trigger": "plan",
+                "value": 1500,
+                "threshold": None,
+                "reason": "nobody of W0 is left at 21:00 America/New_York",
+                "failure": None,
+            }
+        ],
+    },
+    "ExplanationOut": {
+        "wedding_id": "W1",
+        "starts_at": "2027-06-12T14:00:00Z",
+        "time_zone": "Europe/Lisbon",
+        "team": 8,
+        "guests": 120,
+        "canceled": False,
+        "raised_at": "2027-06-12T11:45:00Z",
+        "lowered_at": "2027-06-12T20:15:00Z",
+        "demand": {"connections": 92, "messages_s": 0.02, "posts_s": 0.77, "connects_s": 0.05},
+        "takes": {"tasks": 0.01, "database.least_acu": 0.03},
+        "adds": {"database.least_acu": 0.5},
+        "lines": [
+            "W1 begins on Saturday, 2027-06-12 at 15:00 Europe/Lisbon: team 8, 120 guests",
+            "it asks for up to 92 connections",
+            "and in a second for 0.77 posts and 0.020 messages",
+            "its capacity stands from Saturday 12:45 to Saturday 21:15",
+            "it takes tasks 0.010, database.least_acu 0.030",
+            "the plan is higher for it: database.least_acu +0.5",
+        ],
+    },
+    "ForecastOut": {
+        "month": "2027-06",
+        "time_zone": "America/New_York",
+        "season": "broadcast",
+        "days": [
+            {
+                "day": "2027-06-12",
+                "weddings": 12,
+                "guests": 1440,
+                "connections": 6104,
+                "messages": 14400,
+                "deliveries": 720000,
+                "capacity": {"tasks": 3, "database.least_acu": 5, "database.readers": 2},
+                "cost": _COST,
+                "usd_per_wedding": 1.06,
+                "shortages": [_SHORTAGE],
+                "cut": True,
+            }
+        ],
+        "totals": {
+            "weddings": 12,
+            "guests": 1440,
+            "connections": 6104,
+            "messages": 14400,
+            "deliveries": 720000,
+            "cost": _COST,
+            "usd_per_wedding": 1.06,
+        },
+        "budget": {"usd": 3000, "planned": 2994.6, "over": 0, "cuts": [_CUT]},
     },
     "Healthy": {"status": "ok"},
 }

@@ -14,9 +14,10 @@ from carillon import config, wiring
 if TYPE_CHECKING:
     from carillon.adapters.postgres.directory import Directory
     from carillon.adapters.postgres.reports import Reports
-    from carillon.config import ApiSettings, TokenSettings
+    from carillon.config import ApiSettings, CapacitySettings, TokenSettings
     from carillon.model import Principal
     from carillon.ports import Ports
+    from carillon.ports.scaling import Calendar, ScalingLog
 
 Probe = Callable[[], str | None]
 """Answers None when its component is well, or else a sentence about what is wrong."""
@@ -34,8 +35,8 @@ class Verifier(Protocol):
 class Services:
     """All that the API touches.
 
-    `probes` are further components without which nothing would be delivered; `trusted` is whose tokens are, as far as
-    the console has to know.
+    `replan` has the planner look at the calendar at once, and takes the reason. `probes` are further components without
+    which nothing would be delivered; `trusted` is whose tokens are, as far as the console has to know.
     """
 
     ports: Ports
@@ -43,18 +44,27 @@ class Services:
     reports: Reports
     tokens: Verifier
     settings: ApiSettings
+    calendar: Calendar
+    scaling_log: ScalingLog
+    capacity: CapacitySettings
+    replan: Callable[[str], None]
     probes: dict[str, Probe] = field(default_factory=dict)
     trusted: TokenSettings | None = None
 
 
 def from_environment() -> Services:
     """The services as the environment says; see docs/CONFIG.md."""
+    settings = config.read(config.ApiSettings, os.environ)
     return Services(
         ports=wiring.ports(),
         directory=wiring.directory(),
         reports=wiring.reports(),
         tokens=wiring.tokens(),
-        settings=config.read(config.ApiSettings, os.environ),
+        settings=settings,
+        calendar=wiring.calendar(),
+        scaling_log=wiring.scaling_log(),
+        capacity=wiring.capacity_settings(),
+        replan=wiring.replan(settings.calendar_queue),
         trusted=config.read(config.TokenSettings, os.environ),
     )
 

@@ -3,17 +3,19 @@
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, BackgroundTasks, Depends, Query, Request
 from pydantic import ConfigDict
 
 from api.auth import Editor
 from api.bodies.fields import Out
 from api.problems import invalid, responses
+from api.replanning import tell
 from api.services import Serving
 from carillon.errors import ForbiddenError, TooLargeError
 from carillon.rows import COLUMNS, RowError, Sheet
 
 if TYPE_CHECKING:
+    from carillon.adapters.postgres.importing import Imported
     from carillon.rows import Row
 
 router = APIRouter(tags=["import"])
@@ -90,6 +92,7 @@ def import_rows(
     caller: Editor,
     serving: Serving,
     raw: Annotated[bytes, Depends(_raw)],
+    afterwards: BackgroundTasks,
     dry_run: Annotated[bool, Query(description="Only say what would happen.")] = False,  # noqa: FBT002
 ) -> ImportOut:
     """Import people and weddings. Nothing of a bad row is stored, the rest is; again changes nothing."""
@@ -99,6 +102,8 @@ def import_rows(
         raise invalid("/", f"takes at most {MOST_ROWS} rows at once, these are {len(lines)}")
     good, bad = _parse(lines)
     done = serving.directory.import_rows(good, dry_run=dry_run)
+    if not dry_run and (cause := _cause(done)):
+        afterwards.add_task(tell, serving.replan, cause)
     bad += [BadRow(line=row.line, column=error.column, reason=error.reason) for row, error in done.refused]
     return ImportOut(
         dry_run=dry_run,
@@ -110,6 +115,14 @@ def import_rows(
             for name, part in (("weddings", done.weddings), ("users", done.users), ("team", done.team))
         },
     )
+
+
+def _cause(done: "Imported") -> str:
+    """What the calendar's planner is told; nothing where neither a wedding nor a team is another one now."""
+    weddings, members = (part.created + part.updated for part in (done.weddings, done.team))
+    if weddings:
+        return f"an import changed {weddings} weddings"
+    return f"an import changed {members} places on teams" if members else ""
 
 
 def _parse(lines: list[tuple[int, bytes]]) -> "tuple[list[Row], list[BadRow]]":

@@ -2,13 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, BackgroundTasks, Query, Response
 
 from api.auth import Editor, Reader
 from api.bodies.directory import MemberIn, MemberOut, MemberPage, WeddingIn, WeddingOut, WeddingPage
 from api.bodies.fields import RoleWord
 from api.paging import DEFAULT_LIMIT, IdCursor, IdPath, Limit, cut
 from api.problems import created, responses
+from api.replanning import tell
 from api.services import Serving
 from carillon.errors import ForbiddenError, NotFoundError
 from carillon.model import Role
@@ -35,11 +36,21 @@ def read(wedding_id: IdPath, caller: Reader, serving: Serving) -> WeddingOut:
     responses={**created(WeddingOut), **responses(ForbiddenError)},
     summary="Create or replace a wedding",
 )
-def put(wedding_id: IdPath, body: WeddingIn, caller: Editor, serving: Serving, response: Response) -> WeddingOut:
-    """Create or replace a wedding; 201 when created. Its team stays."""
+def put(
+    wedding_id: IdPath,
+    body: WeddingIn,
+    caller: Editor,
+    serving: Serving,
+    response: Response,
+    afterwards: BackgroundTasks,
+) -> WeddingOut:
+    """Create or replace a wedding; 201 when created. Its team stays, and the plan of capacity follows at once."""
     del caller
     wedding = body.to_wedding(wedding_id)
-    response.status_code = 201 if serving.directory.put_wedding(wedding) else 200
+    stored = serving.directory.put_wedding(wedding)
+    response.status_code = 201 if stored.created else 200
+    if stored.created or stored.updated:
+        afterwards.add_task(tell, serving.replan, f"wedding {wedding_id} was put")
     return WeddingOut.of(wedding)
 
 

@@ -62,7 +62,7 @@ ON CONFLICT (wedding_id) DO UPDATE
        updated_at = CASE WHEN (w.name, w.starts_at, w.time_zone, w.status, w.guests) IS DISTINCT FROM
                               (EXCLUDED.name, EXCLUDED.starts_at, EXCLUDED.time_zone, EXCLUDED.status, EXCLUDED.guests)
                          THEN now() ELSE w.updated_at END
-RETURNING (xmax = 0) AS created
+RETURNING (xmax = 0) AS created, w.updated_at = now() AS changed
 
 -- team_page --
 SELECT t.wedding_id, t.user_id, u.name, t.role, t.tier, t.joined_at

@@ -80,6 +80,15 @@ def test_put_tells_a_new_one_from_a_known_one(directory: Directory) -> None:
     assert directory.member("W1", "new").role is Role.PLANNER
 
 
+def test_put_tells_a_wedding_that_changed_from_one_that_did_not(directory: Directory) -> None:
+    new = replace(W1, wedding_id="W7")
+    assert [directory.put_wedding(one) for one in (new, new, replace(new, guests=new.guests + 1))] == [
+        Stored(created=1, updated=0),
+        Stored(created=0, updated=0),
+        Stored(created=0, updated=1),
+    ]
+
+
 def test_a_tier_and_a_status_are_seen_on_the_team_at_once(directory: Directory, database: Database) -> None:
     directory.put_user(replace(PHIL, tier=Tier.PREMIUM))
     directory.put_wedding(replace(W1, status=WeddingStatus.CANCELED))

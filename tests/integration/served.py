@@ -19,12 +19,13 @@ from carillon.adapters.ids import uuid7
 from carillon.adapters.postgres import Database
 from carillon.adapters.postgres.audiences import PostgresAudiences
 from carillon.adapters.postgres.broadcasts import PostgresBroadcasts
+from carillon.adapters.postgres.calendar import PostgresCalendar, PostgresScalingLog
 from carillon.adapters.postgres.connections import PostgresConnections, PostgresInbox
 from carillon.adapters.postgres.deliveries import PostgresDeliveries
 from carillon.adapters.postgres.directory import Directory
 from carillon.adapters.postgres.reports import Reports
 from carillon.adapters.postgres.upkeep import PostgresUpkeep
-from carillon.config import ApiSettings
+from carillon.config import ApiSettings, CapacitySettings
 from carillon.errors import OutageError, UnauthenticatedError
 from carillon.flow.consume import consume
 from carillon.model import Principal
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from carillon.ports import Ports
 
 ALL = " ".join(Scope)
+_CAPACITY = CapacitySettings()
 
 
 class PlainTokens:
@@ -66,6 +68,9 @@ class Served:
     database: Database
     directory: Directory
     tokens: PlainTokens
+    log: PostgresScalingLog
+    causes: list[str] = field(default_factory=list)
+    """What the planner was told."""
     answers: list[httpx.Response] = field(default_factory=list)
 
     def call(
@@ -102,6 +107,7 @@ class Served:
         self.database.all(f"TRUNCATE {', '.join(row['relname'] for row in tables)} RESTART IDENTITY")
         vars(self.world).update(vars(testing.World(now=datetime.now(UTC))))
         self.tokens.away = False
+        self.causes.clear()
 
     def consume(self) -> None:
         """Do the consumers' work, until the queue is empty."""
@@ -115,7 +121,13 @@ class Served:
 
 @contextmanager
 def serve(
-    url: str, *, relay: bool = False, routers: Sequence[APIRouter] = (), timeout_s: float = 5, **settings: Any
+    url: str,
+    *,
+    relay: bool = False,
+    routers: Sequence[APIRouter] = (),
+    timeout_s: float = 5,
+    capacity: CapacitySettings = _CAPACITY,
+    **settings: Any,
 ) -> Iterator[Served]:
     """Serve the API on the database at `url`."""
     database = Database(url, size=4, timeout_s=timeout_s)
@@ -133,9 +145,21 @@ def serve(
     )
     directory, tokens = Directory(database), PlainTokens()
     app_settings = ApiSettings(relay=relay, relay_interval_s=0.05, **settings)
-    app = create_app(Services(ports, directory, Reports(database), tokens, app_settings), routers=routers)
+    log, causes = PostgresScalingLog(database, region="here"), list[str]()
+    services = Services(
+        ports=ports,
+        directory=directory,
+        reports=Reports(database),
+        tokens=tokens,
+        settings=app_settings,
+        calendar=PostgresCalendar(database),
+        scaling_log=log,
+        capacity=capacity,
+        replan=causes.append,
+    )
+    app = create_app(services, routers=routers)
     with running(app) as base, httpx.Client(base_url=base, timeout=30) as client:
-        yield Served(client, base, ports, world, database, directory, tokens)
+        yield Served(client, base, ports, world, database, directory, tokens, log, causes)
     database.close()
 
 

@@ -87,7 +87,7 @@ def api_schema(served: Served) -> Any:
 def _operations() -> list[str]:
     """Every operation; nothing behind the app is needed to list them."""
     settled: Any = None
-    app = create_app(Services(settled, settled, settled, settled, ApiSettings(relay=False)))
+    app = create_app(Services(settled, settled, settled, settled, ApiSettings(relay=False), *[settled] * 4))
     return [f"{method.upper()} {path}" for path, methods in app.openapi()["paths"].items() for method in methods]
 
 

@@ -129,7 +129,7 @@ def test_every_path_of_the_api_goes_to_it_and_all_else_is_a_file(distribution: d
 
 def test_the_api_has_no_route_that_cloudfront_does_not_send_there() -> None:
     nothing: Any = None
-    app = create_app(Services(nothing, nothing, nothing, nothing, ApiSettings(relay=False)))
+    app = create_app(Services(nothing, nothing, nothing, nothing, ApiSettings(relay=False), *[nothing] * 4))
     patterns = [re.compile(re.escape(path).replace(r"\*", ".*")) for path in API_PATHS]
     static = {"/", *(f"/{name}" for name in ("console", "client", "dashboard"))}
     paths = {str(getattr(route, "path", "")) for route in app.routes} - static - {""}

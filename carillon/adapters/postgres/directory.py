@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from carillon import sql
 from carillon.adapters.postgres import erasure, importing
+from carillon.adapters.postgres.importing import Stored
 from carillon.directory import Member, Segment, User, Wedding
 from carillon.errors import NotFoundError
 from carillon.model import Kind, Preferences, QuietHours, Role, Tier, WeddingStatus
@@ -70,9 +71,11 @@ class Directory:
         given = {"wedding_id": wedding_id, "supplier_id": supplier_id}
         return _wedding(self._found("wedding", given, f"wedding {wedding_id!r}"))
 
-    def put_wedding(self, wedding: Wedding) -> bool:
-        """Create or replace a wedding; True when created."""
-        return self._put("put_wedding", asdict(wedding))
+    def put_wedding(self, wedding: Wedding) -> Stored:
+        """Create or replace a wedding; neither created nor updated where it was there already, the same."""
+        row = self._database.one(self._sql["put_wedding"], asdict(wedding))
+        assert row is not None
+        return Stored(created=int(row["created"]), updated=int(row["changed"] and not row["created"]))
 
     def team(self, wedding_id: str, *, after: str = "", limit: int, role: Role | None = None) -> list[Member]:
         """Who is on a wedding, of one role if it is given."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from dataclasses import replace
+from typing import Any
 
 from api.app import create_app
 from api.measures import Measures
@@ -48,7 +49,8 @@ def test_the_api_writes_its_numbers_even_where_it_does_not_relay() -> None:
     world = testing.World()
     metrics = Written(world)
     ports = replace(testing.ports(world), metrics=metrics)
-    app = create_app(Services(ports, None, None, None, ApiSettings(relay=False)))  # type: ignore[arg-type]
+    nothing: Any = None
+    app = create_app(Services(ports, nothing, nothing, nothing, ApiSettings(relay=False), *[nothing] * 4))
 
     async def run() -> None:
         async with app.router.lifespan_context(app):

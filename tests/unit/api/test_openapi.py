@@ -17,7 +17,7 @@ from carillon.config import ApiSettings
 
 def _document() -> dict[str, Any]:
     nothing: Any = None
-    return create_app(Services(nothing, nothing, nothing, nothing, ApiSettings(relay=False))).openapi()
+    return create_app(Services(nothing, nothing, nothing, nothing, ApiSettings(relay=False), *[nothing] * 4)).openapi()
 
 
 DOCUMENT = _document()

@@ -42,7 +42,8 @@ SOCKET = "wss://sockets.example/live"
 def ask(path: str, **headers: str) -> httpx.Response:
     """An answer of the API that needs nothing behind it; the loop and the relay are not started."""
     nothing: Any = None
-    app = create_app(Services(nothing, nothing, nothing, nothing, ApiSettings(relay=False, websocket_url=SOCKET)))
+    settings = ApiSettings(relay=False, websocket_url=SOCKET)
+    app = create_app(Services(nothing, nothing, nothing, nothing, settings, *[nothing] * 4))
 
     async def asked() -> httpx.Response:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://c.example") as client:

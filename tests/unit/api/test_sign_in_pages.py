@@ -20,7 +20,7 @@ def config(**settings: Any) -> httpx.Response:
     """The answer of an API with those settings; its stores are never touched."""
     none = cast("Any", None)
     known = ApiSettings(websocket_url=SOCKET, **settings)
-    serving = Services(ports=none, directory=none, reports=none, tokens=none, settings=known, trusted=TRUSTED)
+    serving = Services(none, none, none, none, known, *[none] * 4, trusted=TRUSTED)
     app = FastAPI()
     pages.install(app, serving, token_url="/dev/token")
     app.add_middleware(pages.Headers, connect=pages.called(serving))
