@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _SQL = sql.queries("calendar")
 _PAGE: Final = 1_000
-"""Weddings a statement: 7 ms with their teams. With nothing in memory it fetches some 1,100 blocks: about a second where
-each takes a millisecond, well within the statement time-out of 5 s."""
+"""Weddings a statement: 7 ms with their teams. With nothing in memory it fetches some 1,100 blocks, in about a second
+where each takes a millisecond: well within the statement time-out of 5 s."""
 
 
 class PostgresCalendar:
