@@ -130,10 +130,12 @@ def within(
         quotas: what was granted.
         now: in UTC.
     """
+    demands = list(expected)
+    executions = {demand: concurrency(demand, deployment, traffic) for demand in set(demands)}  # nights are alike
     rows = {
-        "requests_s": [demand.requests_s(traffic) for demand in expected],
+        "requests_s": [demand.requests_s(traffic) for demand in demands],
         "connects_s": list(expected.connects_s),
-        "concurrency": [concurrency(demand, deployment, traffic) for demand in expected],
+        "concurrency": [executions[demand] for demand in demands],
     }
     today = now.astimezone(zone).date()
     return tuple(
