@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
 
 from carillon.model import Lane
+from carillon.policy import season, series
 from carillon.policy.capacity import Kind, Knob
 from carillon.policy.demand import Demand, of_wedding
 from carillon.policy.lanes import LANES
@@ -84,3 +85,30 @@ def test_a_wedding_belongs_to_its_local_day_when_clocks_change(day: str) -> None
 def test_days_beyond_those_looked_at_are_not_told() -> None:
     assert found(2000, JUNE_14 - timedelta(days=61), requests_s=10_000) == []
     assert len(found(2000, JUNE_14 - timedelta(days=59), requests_s=10_000)) == 1
+
+
+def test_a_range_of_days_can_be_asked_for_past_ones_too() -> None:
+    weddings = [*several(2000, JUNE_14), *several(2000, JUNE_14 + timedelta(days=2))]
+    quotas = Quotas(connects_s=1e9, concurrency=1e9)
+
+    def days(first: date, count: int, now: datetime) -> list[tuple[int, bool]]:
+        told = shortages(weddings, QUIET, NEW_YORK, PROD, quotas, now, first=first, days=count)
+        return [(one.day.day, one.late) for one in told]
+
+    assert days(date(2027, 6, 14), 3, APRIL) == [(14, False), (16, False)]
+    assert days(date(2027, 6, 15), 2, APRIL) == [(16, False)]
+    assert days(date(2027, 6, 14), 2, APRIL) == [(14, False)]
+    assert days(date(2027, 6, 1), 30, JUNE_14 + timedelta(days=400)) == [(14, True), (16, True)]
+
+
+@pytest.mark.parametrize(("day", "hours"), [("2027-03-14", 23), ("2027-11-07", 25)])
+def test_a_range_ends_with_its_last_day_when_clocks_change(day: str, hours: int) -> None:
+    first = date.fromisoformat(day)
+    midnight = season.midnight(first, NEW_YORK)
+    late = several(4000, midnight + timedelta(hours=hours, minutes=90))
+    quotas = Quotas(connects_s=1e9, concurrency=1e9)
+    told = shortages(late, QUIET, NEW_YORK, PROD, quotas, APRIL, first=first, days=1)
+    assert [one.day for one in told] == [first]
+    assert told[0].at == midnight + timedelta(hours=hours) - series.BUCKET
+    next_day = several(4000, midnight + timedelta(hours=hours, minutes=125))
+    assert shortages(next_day, QUIET, NEW_YORK, PROD, quotas, APRIL, first=first, days=1) == ()
