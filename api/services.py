@@ -35,8 +35,10 @@ class Verifier(Protocol):
 class Services:
     """All that the API touches.
 
-    `replan` has the planner look at the calendar at once, and takes the reason. `probes` are further components without
-    which nothing would be delivered; `trusted` is whose tokens are, as far as the console has to know.
+    `replan` has the planner look at the calendar at once, and takes the reason; it raises nothing, since what
+    changed the calendar is stored. It is called when the sender has been answered, who need not wait for a queue.
+    `probes` are further components without which nothing would be delivered; `trusted` is whose tokens are, as far
+    as the console has to know.
     """
 
     ports: Ports

@@ -9,7 +9,6 @@ from pydantic import ConfigDict
 from api.auth import Editor
 from api.bodies.fields import Out
 from api.problems import invalid, responses
-from api.replanning import tell
 from api.services import Serving
 from carillon.errors import ForbiddenError, TooLargeError
 from carillon.rows import COLUMNS, RowError, Sheet
@@ -103,7 +102,7 @@ def import_rows(
     good, bad = _parse(lines)
     done = serving.directory.import_rows(good, dry_run=dry_run)
     if not dry_run and (cause := _cause(done)):
-        afterwards.add_task(tell, serving.replan, cause)
+        afterwards.add_task(serving.replan, cause)
     bad += [BadRow(line=row.line, column=error.column, reason=error.reason) for row, error in done.refused]
     return ImportOut(
         dry_run=dry_run,

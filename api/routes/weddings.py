@@ -9,7 +9,6 @@ from api.bodies.directory import MemberIn, MemberOut, MemberPage, WeddingIn, Wed
 from api.bodies.fields import RoleWord
 from api.paging import DEFAULT_LIMIT, IdCursor, IdPath, Limit, cut
 from api.problems import created, responses
-from api.replanning import tell
 from api.services import Serving
 from carillon.errors import ForbiddenError, NotFoundError
 from carillon.model import Role
@@ -50,7 +49,7 @@ def put(
     stored = serving.directory.put_wedding(wedding)
     response.status_code = 201 if stored.created else 200
     if stored.created or stored.updated:
-        afterwards.add_task(tell, serving.replan, f"wedding {wedding_id} was put")
+        afterwards.add_task(serving.replan, f"wedding {wedding_id} was put")
     return WeddingOut.of(wedding)
 
 
