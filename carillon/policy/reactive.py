@@ -7,6 +7,7 @@ group that was doubled is doubled again at twice as many. Nothing is taken below
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -53,7 +54,8 @@ def decide(knob: Knob, state: State, seen: Observation, now: datetime, mode: Mod
     """The next size of a knob.
 
     Raising to what the plan asks for knows no cooldown. A lane whose reserve somebody set to 0 stays stopped, and
-    critical's reserve is never lowered. Doubling ends at the cap, halving at what the plan asks for.
+    critical's reserve is never lowered. Doubling ends at the cap, and less than would stand at rest is no answer;
+    halving ends at what the plan asks for.
 
     Args:
         knob: a lane's consumers or the tasks; a database scales itself.
@@ -117,31 +119,34 @@ def _calm(state: State, seen: Observation, mode: Mode, allowed: Bounds) -> _Sign
 
 
 def _out(state: State, sign: _Sign, now: datetime, mode: Mode, allowed: Bounds) -> Decision:
-    size = min(max(1.0, 2 * state.size), allowed.most)
+    size = min(max(1.0, allowed.rest, 2 * state.size), allowed.most)
     if size <= state.size:
-        return _left(state, sign, f"{sign.words}; {state.size:g} is the cap")
+        return _left(state, sign, f"{sign.words}; {allowed.most:g} is the cap")
     if (waits := _cooling(state, now, mode.out_after)) is not None:
         return _left(state, sign, f"{sign.words}; cooling down for {waits}")
-    return _changed(Action.RAISE, size, replace(sign, words=f"{sign.words} ({mode.name}): doubled"), now)
+    how = "doubled" if size == 2 * state.size else f"raised to {size:g}"
+    return _changed(Action.RAISE, size, replace(sign, words=f"{sign.words} ({mode.name}): {how}"), now)
 
 
 def _in(state: State, sign: _Sign | None, now: datetime, mode: Mode, allowed: Bounds) -> Decision:
     if sign is None or state.calm_since is None:
         return Decision(None, state.size, "nothing asks for a change", state)
-    size = max(float(state.size // 2), allowed.least)
+    size = min(max(float(state.size // 2), allowed.least), allowed.most)
     if size >= state.size:
         return _left(state, sign, f"{sign.words}; {state.size:g} is what the plan asks for")
     if now - state.calm_since < CALM:
         return _left(state, sign, f"{sign.words}, not yet for {CALM}")
     if (waits := _cooling(state, now, mode.in_after)) is not None:
         return _left(state, sign, f"{sign.words}; cooling down for {waits}")
-    return _changed(Action.LOWER, size, replace(sign, words=f"{sign.words} for {CALM} ({mode.name}): halved"), now)
+    how = "halved" if size == state.size // 2 else f"lowered to {size:g}"
+    return _changed(Action.LOWER, size, replace(sign, words=f"{sign.words} for {CALM} ({mode.name}): {how}"), now)
 
 
 def _cooling(state: State, now: datetime, cooldown: timedelta) -> timedelta | None:
     if state.changed_at is None or now - state.changed_at >= cooldown:
         return None
-    return cooldown - (now - state.changed_at)
+    left = cooldown - (now - state.changed_at)
+    return timedelta(seconds=math.ceil(left.total_seconds()))
 
 
 def _left(state: State, sign: _Sign, reason: str) -> Decision:

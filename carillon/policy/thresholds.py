@@ -33,7 +33,7 @@ class Mode:
         connections_out: capacity is added above it.
         connections_in: and may be taken below it; in season the same fifth as outside (an assumption).
         queued_out: capacity is added above it.
-        queued_in: and may be taken below it; in season the same tenth as outside (an assumption).
+        queued_in: and may be taken below it, in any season.
         latency_ms: capacity is added above it; None where no source names one.
         errors: share of failures above which capacity is added; likewise.
         out_after: from one change to the next that adds.
@@ -51,7 +51,9 @@ class Mode:
     in_after: timedelta
 
 
-IN_SEASON: Final = Mode("in season", 5_000, 1_000, 1_000, 100, 500.0, 0.02, timedelta(minutes=3), timedelta(minutes=20))
+IN_SEASON: Final = Mode(
+    "in season", 5_000, 1_000, 1_000, QUEUE_IN, 500.0, 0.02, timedelta(minutes=3), timedelta(minutes=20)
+)
 OFF_SEASON: Final = Mode(
     "off season", 10_000, 2_000, QUEUE_OUT, QUEUE_IN, None, None, timedelta(minutes=5), timedelta(minutes=10)
 )

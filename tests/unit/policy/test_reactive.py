@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from carillon.model import Lane
 from carillon.policy.capacity import TASKS, Action, Kind, Knob
+from carillon.policy.lanes import LANES
 from carillon.policy.reactive import bounds, decide
 from carillon.policy.sizing import MOST_ACU
 from carillon.policy.thresholds import IN_SEASON, OFF_SEASON, Bounds, Mode, Observation, State, mode_at
@@ -66,7 +67,9 @@ def test_what_is_at_a_threshold_or_not_known_changes_nothing(mode: Mode, seen: O
 
 def test_doubling_ends_at_the_cap_and_says_so() -> None:
     flood = Observation(queued=50_000)
-    assert decide(NORMAL, State(30), flood, NOW, IN_SEASON, ALLOWED).size == 50
+    last = decide(NORMAL, State(30), flood, NOW, IN_SEASON, ALLOWED)
+    assert last.size == 50
+    assert last.reason.endswith("(in season): raised to 50")
     at_cap = decide(NORMAL, State(50), flood, NOW, IN_SEASON, ALLOWED)
     assert (at_cap.action, at_cap.size) == (None, 50)
     assert "50 is the cap" in at_cap.reason
@@ -90,6 +93,12 @@ def test_twice_the_size_carries_twice_the_connections() -> None:
 def test_adding_waits_for_its_cooldown(mode: Mode, waits: int, action: Action | None) -> None:
     made = decide(NORMAL, State(4, NOW - waits * MINUTE), Observation(in_use=0.9), NOW, mode, ALLOWED)
     assert made.action is action
+
+
+def test_a_cooldown_is_told_in_whole_seconds() -> None:
+    state = State(4, NOW - timedelta(seconds=62.5))
+    made = decide(NORMAL, state, Observation(in_use=0.9), NOW, IN_SEASON, ALLOWED)
+    assert made.reason == "90% are in use, more than 80%; cooling down for 0:01:58"
 
 
 @pytest.mark.parametrize(
@@ -144,9 +153,37 @@ def test_calm_begins_anew_after_what_could_not_be_answered(size: float) -> None:
 
 def test_halving_ends_at_what_the_plan_asks_for() -> None:
     planned = replace(ALLOWED, least=12)
-    assert decide(NORMAL, calm_for(10), IDLE, NOW, OFF_SEASON, planned).size == 12
+    last = decide(NORMAL, calm_for(10), IDLE, NOW, OFF_SEASON, planned)
+    assert last.size == 12
+    assert last.reason.endswith("(off season): lowered to 12")
     there = decide(NORMAL, calm_for(10, 12), IDLE, NOW, OFF_SEASON, planned)
     assert (there.action, there.size) == (None, 12)
+
+
+def test_what_stands_over_the_cap_is_not_halved_to_over_it() -> None:
+    assert decide(NORMAL, calm_for(10, 200), IDLE, NOW, OFF_SEASON, ALLOWED).size == 50
+
+
+@pytest.mark.parametrize(("size", "raised"), [(0, 4), (1, 4), (3, 6)])
+def test_less_than_would_stand_at_rest_is_no_answer(size: float, raised: float) -> None:
+    """Where nothing stands warm at rest, doubling nothing would help nobody."""
+    made = decide(NORMAL, State(size), Observation(age_s=31), NOW, OFF_SEASON, replace(ALLOWED, least=0))
+    assert made.size == raised
+
+
+@pytest.mark.parametrize("mode", [IN_SEASON, OFF_SEASON])
+def test_in_any_season_a_queue_below_a_thousand_lets_go_and_none_above_it_does(mode: Mode) -> None:
+    state = calm_for(60)
+    assert decide(NORMAL, state, replace(IDLE, queued=999), NOW, mode, ALLOWED).action is Action.LOWER
+    assert decide(NORMAL, state, replace(IDLE, queued=1_000), NOW, mode, ALLOWED).action is None
+
+
+@pytest.mark.parametrize("lane", Lane)
+def test_half_of_its_dwell_objective_is_too_old_for_a_lane(lane: Lane) -> None:
+    knob, half = Knob(Kind.PROVISIONED, lane), LANES[lane].dwell_s / 2
+    for mode in (IN_SEASON, OFF_SEASON):
+        assert decide(knob, State(8), Observation(age_s=half + 0.1), NOW, mode, ALLOWED).action is Action.RAISE
+        assert decide(knob, State(8), Observation(age_s=half), NOW, mode, ALLOWED).action is None
 
 
 def test_what_the_plan_asks_for_waits_for_no_cooldown() -> None:
