@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from carillon.ports import ConnectionIndex
 
 _SQL = sql.queries("warming")
-_WEDDINGS: Final = 200
-_PEOPLE: Final = 500
-"""A statement reads at most two rows and their index entries for each: 2,000 blocks, some 2 s where each takes a
-millisecond, within the statement time-out of 5 s. And as many as the index is asked for by a consumer."""
+_WEDDINGS: Final = 100
+_PEOPLE: Final = 250
+"""A statement fetches at most some 1,800 blocks (people with preferences and weddings; 1,450 for the teams),
+under 2 s where each takes a millisecond, within the statement time-out of 5 s."""
 _PER_PERSON: Final = ("people", "heads", "sockets")
 
 

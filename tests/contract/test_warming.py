@@ -131,7 +131,7 @@ def test_many_weddings_are_warmed_in_parts_that_the_database_and_the_index_take(
     index = Index()
     names = [f"w{number}" for number in range(WEDDINGS)]
     assert StoreWarming(database, index).warm(names) == PEOPLE
-    assert max(map(len, index.asked)) == 500
+    assert max(map(len, index.asked)) <= 500
     asked = [user_id for part in index.asked for user_id in part]
     assert sorted(asked) == sorted(f"u{number}" for number in range(PEOPLE))
     assert sum(fetched(database, "w399").values()) == 0
