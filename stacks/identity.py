@@ -11,7 +11,7 @@ from aws_cdk import aws_cognito as cognito
 from carillon.config import TokenSettings, environment
 from carillon.names import Scope
 from carillon.protocol.sign_in import CLI_ADDRESS
-from carillon.protocol.web import CONSOLE
+from carillon.protocol.web import CONSOLE, SIGN_IN_PAGES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,10 +60,10 @@ def sign_in_origins(stage: Stage, edge: cdk.Stack) -> str:
     )
 
 
-def _other_consoles(stage: Stage, region: str) -> list[str]:
-    """Addresses of the other Region's console, where they can be told before it is there: on a domain of one's own."""
+def _other_addresses(stage: Stage, region: str) -> list[str]:
+    """The other Region's address, where it can be told before it is there: on a domain of one's own."""
     others = [other for other in stage.regions if other != region] if stage.domain else []
-    return [f"https://{stage.region_domain(other)}{CONSOLE}" for other in others]
+    return [f"https://{stage.region_domain(other)}" for other in others]
 
 
 def _password() -> cognito.PasswordPolicy:
@@ -100,9 +100,10 @@ class IdentityStack(cdk.Stack):
             # CloudFormation takes no stack without a resource, and `cdk diff` would never be empty.
             cdk.CfnWaitConditionHandle(self, "Nothing")
             return
-        consoles = [f"{edge.url}{CONSOLE}", *_other_consoles(stage, self.region)]
-        self.user_pool = self._pool(stage, consoles[0])
-        self.sign_in_client = self._console(self.user_pool, consoles).user_pool_client_id
+        addresses = [edge.url, *_other_addresses(stage, self.region)]
+        pages = [f"{address}{page}" for address in addresses for page in SIGN_IN_PAGES]
+        self.user_pool = self._pool(stage, f"{edge.url}{CONSOLE}")
+        self.sign_in_client = self._console(self.user_pool, pages).user_pool_client_id
         self._domain(self.user_pool, domain_prefix(stage, edge))
         self.issuer = self.user_pool.user_pool_provider_url
         self.jwks_url = f"{self.issuer}/.well-known/jwks.json"

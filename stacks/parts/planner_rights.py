@@ -35,8 +35,8 @@ SCHEDULE_ACTIONS: Final = (
     *("scheduler:CreateSchedule", "scheduler:UpdateSchedule"),
     *("scheduler:DeleteSchedule", "scheduler:GetSchedule"),
 )
-_PROBE_ACCOUNT, _PROBE_DATABASE = "12345", "non-existing-db"
-_MADE_UP: Final = "Application Auto Scaling"
+_PROBED: Final = "non-existing-db"
+"""The instance of account 12345 that Application Auto Scaling tries to tag; IAM takes no account of five digits."""
 
 
 class PlannerRights:
@@ -73,9 +73,9 @@ class PlannerRights:
     def size_readers(self, cluster: rds.DatabaseCluster) -> None:
         """The number of its readers: what Application Auto Scaling tries in its caller's name before it registers.
 
-        It creates and deletes an instance without a name, and tags one of an account that cannot be (Application Auto
-        Scaling User Guide, "Permissions validation"). These rights reach so far and no further: nothing that exists
-        can be made, deleted or tagged with them.
+        It creates and deletes an instance without a name, and tags one that cannot be (Application Auto Scaling User
+        Guide, "Permissions validation"). These rights reach so far and no further: no instance can be made or deleted
+        with them, nor tagged unless it has the made-up one's name.
         """
         nameless = self._arn("rds", "db:")
         instances, probe = self._arn("rds", "db:*"), self._probe()
@@ -83,7 +83,11 @@ class PlannerRights:
         self._allow(("rds:DeleteDBInstance",), nameless)
         self._allow(("rds:AddTagsToResource",), probe)
         self._allow(("rds:DescribeDBInstances",), instances)
-        wildcard(self._role, probe, f"{_MADE_UP} does not say in which Region its made-up instance is")
+        wildcard(
+            self._role,
+            probe,
+            "Application Auto Scaling's made-up instance is in no account, and its Region is not told",
+        )
         wildcard(self._role, instances, "Readers are looked up by their cluster, and scaling makes their names up")
 
     def register(self, dimensions: Sequence[str]) -> None:
@@ -120,6 +124,4 @@ class PlannerRights:
         return self._stack.format_arn(service=service, resource=resource)
 
     def _probe(self) -> str:
-        return self._stack.format_arn(
-            service="rds", region="*", account=_PROBE_ACCOUNT, resource=f"db:{_PROBE_DATABASE}"
-        )
+        return self._stack.format_arn(service="rds", region="*", account="*", resource=f"db:{_PROBED}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from carillon.config import MigrationSettings, StoreSettings, variable
+from carillon.config import MigrationSettings, PlanSettings, StoreSettings, variable
 from carillon.errors import ConfigError
 from carillon.names import DATABASE_LOGIN, DATABASE_NAME, DATABASE_OWNER
 from stacks import stage as stages
@@ -255,3 +255,18 @@ def test_stores_that_were_there_before_are_taken_and_migrated() -> None:
         if rule["IpProtocol"] == "tcp"
     }
     assert {5433, 6380} <= ports
+
+
+def test_a_database_that_was_there_before_is_planned_by_whoever_made_it() -> None:
+    """The planner is told of no cluster and has no right to size one; everything else it plans all the same."""
+    capacity = templates("dev", **BROUGHT)["capacity"]
+    (plan,) = (
+        one["Properties"]["Environment"]["Variables"]
+        for one in resources(capacity, "AWS::Lambda::Function").values()
+        if one["Properties"]["Handler"] == "lambdas.plan.handler"
+    )
+    assert plan[variable(PlanSettings, "database")] == ""
+    assert plan[variable(PlanSettings, "readers_scale")] == "false"
+    rights = json.dumps(list(resources(capacity, "AWS::IAM::Policy").values()))
+    assert "rds:" not in rights
+    assert "ecs:UpdateService" in rights

@@ -70,8 +70,8 @@ def test_the_console_has_no_secret_and_comes_back_to_known_addresses() -> None:
     assert client["GenerateSecret"] is False
     assert (client["AllowedOAuthFlows"], client["AllowedOAuthScopes"]) == (["code"], ["openid"])
     assert client["CallbackURLs"] == [*client["LogoutURLs"], CLI_ADDRESS]
-    assert len(client["LogoutURLs"]) == 1
-    assert str(client["LogoutURLs"][0]).rstrip("'])}").endswith("/console/")
+    pages = [str(url).rstrip("'])}").rsplit("/", 2)[-2] for url in client["LogoutURLs"]]
+    assert pages == ["console", "dashboard"]
 
 
 def test_a_stolen_refresh_token_is_noticed_and_ends_with_the_day() -> None:
@@ -141,7 +141,8 @@ def test_both_regions_sign_people_in_with_one_pool() -> None:
     (issuer,) = config.environment(config.TokenSettings, issuer="")
     assert "cognito-idp" in str(first[issuer]) or "identity" in str(first[issuer])
     assert first[issuer] == second[issuer]
-    consoles = only(made["identity"], CLIENT)["LogoutURLs"]
-    assert consoles == ["https://ring.example.org/console/", "https://eu-west-1.ring.example.org/console/"]
+    pages = only(made["identity"], CLIENT)["LogoutURLs"]
+    addresses = ("https://ring.example.org", "https://eu-west-1.ring.example.org")
+    assert pages == [f"{address}/{page}/" for address in addresses for page in ("console", "dashboard")]
     policy = str(resources(made["eu-west-1-edge"], "AWS::CloudFront::ResponseHeadersPolicy"))
     assert "https://cognito-idp.us-east-1.amazonaws.com https://*.auth.us-east-1.amazoncognito.com" in policy

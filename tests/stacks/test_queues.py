@@ -14,10 +14,30 @@ from tests.stacks.synthesised import resources, templates
 STAGES = ("dev", "prod")
 
 
-def queues(stage: str) -> dict[str, dict[str, Any]]:
-    """Properties by logical id without its hash: `CriticalLane`, `CriticalDeadLetters`."""
+def every_queue(stage: str) -> dict[str, dict[str, Any]]:
+    """Properties by logical id without its hash: `CriticalLane`, `CriticalDeadLetters`, `Calendar`."""
     found = resources(templates(stage)["queues"], "AWS::SQS::Queue")
     return {name[:-8]: one["Properties"] | {"id": name} for name, one in found.items()}
+
+
+def queues(stage: str) -> dict[str, dict[str, Any]]:
+    """Those of the lanes."""
+    return {name: queue for name, queue in every_queue(stage).items() if name != "Calendar"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_hint_about_the_calendar_is_encrypted_hidden_while_a_round_runs_and_soon_forgotten(stage: str) -> None:
+    calendar = every_queue(stage)["Calendar"]
+    assert "FifoQueue" not in calendar, "a thousand hints make one round"
+    assert calendar["SqsManagedSseEnabled"] is True
+    (plan,) = (
+        one["Properties"]
+        for one in resources(templates(stage)["capacity"], "AWS::Lambda::Function").values()
+        if one["Properties"]["Handler"] == "lambdas.plan.handler"
+    )
+    assert calendar["VisibilityTimeout"] >= 6 * plan["Timeout"], "as Lambda asks of a queue that it works off"
+    assert calendar["VisibilityTimeout"] < calendar["MessageRetentionPeriod"] == 3600
+    assert "RedrivePolicy" not in calendar, "a hint that is lost is made up for within 15 minutes"
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -55,7 +75,7 @@ def test_nobody_reaches_a_queue_without_tls(stage: str) -> None:
             if statement["Effect"] == "Deny" and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}:
                 assert (statement["Principal"], statement["Action"]) == ({"AWS": "*"}, "sqs:*")
                 denied |= {reference["Ref"] for reference in policy["Properties"]["Queues"]}
-    assert denied == {queue["id"] for queue in queues(stage).values()}
+    assert denied == {queue["id"] for queue in every_queue(stage).values()}
 
 
 @pytest.mark.parametrize("lane", Lane)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from carillon.config import LaneUrls, StoreSettings, variable
+from carillon.config import ApiSettings, LaneUrls, PlanSettings, StoreSettings, variable
 from carillon.errors import ConfigError
 from carillon.model import Lane
 from stacks import stage as stages
@@ -216,6 +216,49 @@ def test_a_region_alone_asks_nothing_of_the_lost_one(alone: dict[str, Template],
     assert variable(StoreSettings, "peer_region") not in found
     assert one(alone[f"{THERE}-data"], "AWS::RDS::DBCluster") == one(two[f"{THERE}-data"], "AWS::RDS::DBCluster")
     assert alone[f"{THERE}-network"]["Resources"] == two[f"{THERE}-network"]["Resources"]
+
+
+def policies(template: Template, role: str) -> str:
+    """What a role may do, as text."""
+    found = resources(template, "AWS::IAM::Policy").values()
+    return json.dumps([body for body in found if {"Ref": role} in body["Properties"]["Roles"]])
+
+
+@pytest.mark.parametrize("door", ["plan", "react"])
+def test_where_the_writer_is_elsewhere_planning_and_reacting_reach_it_and_leave_readers_alone(
+    two: dict[str, Template], alone: dict[str, Template], door: str
+) -> None:
+    """Aurora scales no readers in a Region that follows; a Region left alone holds the writer, and scales its own."""
+
+    def of(template: Template) -> dict[str, Any]:
+        found = resources(template, "AWS::Lambda::Function").values()
+        return next(body["Properties"] for body in found if body["Properties"]["Handler"] == f"lambdas.{door}.handler")
+
+    far = of(two[f"{THERE}-capacity"])
+    told = far["Environment"]["Variables"]
+    assert told[variable(PlanSettings, "readers_scale")] == "false"
+    assert set(asked(told[variable(StoreSettings, "database_url")])) == {("carillon-prod-data", HERE)}
+    rights = policies(two[f"{THERE}-capacity"], far["Role"]["Fn::GetAtt"][0])
+    assert "rds:CreateDBInstance" not in rights
+    connects = [
+        statement
+        for body in json.loads(rights)
+        for statement in body["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Action"] == "rds-db:connect"
+    ]
+    assert {place for statement in connects for place in asked(statement)} >= {("carillon-prod-data", HERE)}
+    left = of(alone[f"{THERE}-capacity"])["Environment"]["Variables"]
+    assert left[variable(PlanSettings, "readers_scale")] == "true"
+
+
+def test_a_changed_calendar_is_told_to_the_planner_of_the_same_region(two: dict[str, Template]) -> None:
+    """The other Region's sees it at its next round, within 15 minutes."""
+    for prefix, region in (("", HERE), (f"{THERE}-", THERE)):
+        container = one(two[f"{prefix}service"], "AWS::ECS::TaskDefinition")["ContainerDefinitions"][0]
+        said = {entry["Name"]: entry["Value"] for entry in container["Environment"]}
+        queue = said[variable(ApiSettings, "calendar_queue")]
+        feed = one(two[f"{prefix}capacity"], "AWS::Lambda::EventSourceMapping")["EventSourceArn"]
+        assert set(asked(queue)) == set(asked(feed)) == {(f"carillon-prod-{prefix}queues", region)}
 
 
 @pytest.mark.parametrize(

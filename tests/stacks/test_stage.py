@@ -78,6 +78,16 @@ def test_what_is_not_possible_is_said_with_what_is(values: dict[str, Any], told:
         stage.read(given(**values))
 
 
+def test_what_the_plan_may_add_is_part_of_the_budget_and_can_be_lifted_by_word() -> None:
+    """A plan that may cost as much as everything together would ring the budget's alarm by itself."""
+    for made in stage.STAGES.values():
+        assert 0 < made.plan_budget_usd < made.budget_usd
+        assert made.plan_over_budget is False
+    assert stage.read(given(stage="prod", plan_over_budget="true")).plan_over_budget is True
+    with pytest.raises(ConfigError, match=r"plan_budget_usd=-1 .* cut before it would cost more"):
+        stage.read(given(stage="prod", plan_budget_usd="-1"))
+
+
 def test_spaces_between_regions_do_not_matter() -> None:
     assert stage.read(given(stage="prod", regions="eu-central-1, eu-west-1")).regions == ("eu-central-1", "eu-west-1")
 

@@ -115,6 +115,7 @@ def test_every_graph_shows_a_metric_that_is_written(stage: str) -> None:
                 assert_written(row[1], row[0], dims, written(stage))
                 shown.add(row[1])
     assert {Metric.ACCEPTED_TO_FIRST_POST, Metric.OUTBOX_OLDEST_AGE, Metric.WEDDINGS_TODAY, Metric.POSTS} <= shown
+    assert {Metric.CONNECTIONS_EXPECTED, Metric.CAPACITY_CHANGED, Metric.QUOTA_SHORTAGES, Metric.BUDGET_CUTS} <= shown
 
 
 def _metrics(body: Template) -> list[list[Any]]:
@@ -200,6 +201,38 @@ def _rule(composite: Template) -> str:
     """Its text, each alarm by its logical id."""
     parts = composite["AlarmRule"]["Fn::Join"][1]
     return "".join(part if isinstance(part, str) else part["Fn::GetAtt"][0] for part in parts)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(
+    ("name", "metric", "runbook"),
+    [
+        ("CalendarAway", Metric.CALENDAR_AWAY, "planner"),
+        ("QuotaShortage", Metric.QUOTA_SHORTAGES, "quota-increase"),
+        ("BudgetCut", Metric.BUDGET_CUTS, "planner"),
+    ],
+)
+def test_what_the_plan_has_to_say_rings_after_one_round(stage: str, name: str, metric: Metric, runbook: str) -> None:
+    made = alarms(stage)[name]
+    assert (made["MetricName"], made["Threshold"], made["EvaluationPeriods"]) == (metric, 0, 1)
+    assert made["Period"] == 15 * 60
+    assert made["AlarmDescription"].endswith(f"docs/runbooks/{runbook}.md")
+    (normal,) = [topic for topic in resources(templates(stage)["watch"], "AWS::SNS::Topic") if "Normal" in topic]
+    assert made["AlarmActions"] == [{"Ref": normal}]
+
+
+def test_a_calendar_that_cannot_be_read_is_urgent_on_a_wedding_day_alone() -> None:
+    made = alarms("prod")
+    assert made["CalendarAwayWeddingDay"]["LogicalId"] in _rule(made["WeddingDayLimits"])
+    assert "CalendarAway" not in AT_RISK, "capacity that was planned is there all the same"
+
+
+def test_what_reacts_to_load_is_watched_where_it_is() -> None:
+    assert "ReactErrors" not in alarms("dev")
+    made = alarms("prod")["ReactErrors"]
+    assert (made["MetricName"], made["Threshold"]) == ("Errors", 0)
+    (name,) = dimensions(made)
+    assert name == "FunctionName"
 
 
 @pytest.mark.parametrize("stage", STAGES)
