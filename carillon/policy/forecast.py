@@ -299,9 +299,9 @@ class _Sizes:
         return Cost(round(rest, _DIGITS), round(math.fsum(row) * hours - rest, _DIGITS))
 
     def highest(self, begins: datetime, ends: datetime) -> dict[str, float]:
-        """By group."""
+        """By group; of a day that a zone skipped, what is there at rest."""
         slots = self._slots(begins, ends)
-        return {knob.group: max(row[slots]) for knob, row in self._made.sizes.items()}
+        return {knob.group: max(row[slots], default=self._made.rest[knob]) for knob, row in self._made.sizes.items()}
 
     def cut(self, begins: datetime, ends: datetime) -> bool:
         """Whether a size is below what would stand without a budget."""

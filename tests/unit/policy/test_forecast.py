@@ -123,6 +123,7 @@ def test_the_seasons_evenings_are_in_it_without_any_wedding() -> None:
         ("America/New_York", "2027-11", 7, 25),
         ("Australia/Lord_Howe", "2027-10", 3, 23.5),
         ("Africa/Cairo", "2027-04", 30, 23),  # the hour that is skipped begins at midnight
+        ("Pacific/Apia", "2011-12", 30, 0),  # the day that Samoa skipped
         ("UTC", "2027-03", 14, 24),
     ],
 )
