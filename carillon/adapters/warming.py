@@ -25,7 +25,8 @@ class StoreWarming:
     """See `ports.scaling.Warming`.
 
     Nothing is kept and nothing is changed, so twice, late and for nothing are all harmless. A database that came back
-    with an empty memory, or with more of it, has most to gain.
+    with an empty memory, or with more of it, has most to gain. What stays on the disk is a block or so for each person:
+    the place in the deliveries' index where their next one goes.
 
     Args:
         database: the writer: it is whom the first broadcast asks.
