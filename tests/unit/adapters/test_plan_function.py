@@ -9,12 +9,12 @@ import boto3
 import pytest
 
 from carillon import wiring
-from carillon.config import LaneSizes, LaneUrls, PlanSettings, StoreSettings, environment
+from carillon.config import CapacitySettings, LaneSizes, PlanSettings, StoreSettings, environment
 from carillon.errors import ScalingError
 from carillon.model import Lane
 from carillon.names import Metric
 from lambdas.plan import handler
-from tests.unit.adapters.test_scaling import REGION, aws
+from tests.unit.adapters.deployed_aws import REGION, SETTINGS, aws
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,19 +38,21 @@ def function(aws: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             valkey_url="valkey://127.0.0.1:1",
             region=REGION,
         ),
+        **environment(PlanSettings, service=SETTINGS.service, functions=SETTINGS.functions),
         **environment(
-            PlanSettings,
+            CapacitySettings,
             time_zone="America/New_York",
-            service="main/api",
-            functions=LaneUrls.of({lane.word: f"consume-{lane.word}:live" for lane in Lane}),
             min_tasks=str(TASKS),
             max_tasks=str(TASKS),
-            reserved=LaneSizes.of({lane.word: "50" for lane in Lane}),
+            reserved=LaneSizes.of({lane.word: "40" for lane in Lane}),
         ),
     }
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
-    cached = (wiring.stores, wiring.database, wiring.metrics, wiring.plan_settings, wiring.planner)
+    cached = (
+        *(wiring.stores, wiring.database, wiring.metrics, wiring.calendar, wiring.scaling_log),
+        *(wiring.capacity_settings, wiring.planner, wiring.valkey),
+    )
     for one in cached:
         one.cache_clear()
     yield
@@ -76,8 +78,10 @@ def test_capacity_is_set_though_the_database_is_away_and_it_says_so(
     answered = call(cause="Reconcile")
     assert tasks() == TASKS
     assert (answered["calendar"], answered["recorded"]) == ("away", False)
-    assert "the wedding calendar is away: the season's schedule holds" in caplog.messages
-    assert Metric.WEDDINGS_TODAY not in capsys.readouterr().out
+    assert [one for one in caplog.messages if one.startswith("the wedding calendar is away")]
+    written = capsys.readouterr().out
+    assert Metric.CALENDAR_AWAY in written
+    assert Metric.WEDDINGS_TODAY not in written
     groups = {action["group"] for action in answered["actions"]}
     assert groups == {"tasks", *(f"reserved.{lane.word}" for lane in Lane)}
     logged = [(vars(one)["group"], vars(one)["reason"]) for one in caplog.records if one.message == "capacity"]
@@ -96,4 +100,10 @@ def test_a_change_that_fails_fails_the_call_after_the_others_were_made(function:
     boto3.client("lambda", region_name=REGION).delete_function(FunctionName="consume-low")
     with pytest.raises(ScalingError, match=r"1 changes of capacity failed: reserved\.low"):
         call()
+    assert tasks() == TASKS
+
+
+def test_a_call_at_an_exact_time_raises_what_it_carries_though_the_database_is_away(function: None) -> None:
+    answered = call(cause="W1 begins at 14:00 Europe/Rome", sizes={"reserved.low": 45, "tasks": 1})
+    assert next(one["new"] for one in answered["actions"] if one["group"] == "reserved.low") == 45
     assert tasks() == TASKS
