@@ -109,7 +109,7 @@ def test_latency_is_the_p95_of_the_latest_minutes_of_this_stage(watch: AwsLaneWa
 
 
 def test_an_old_latency_is_none(watch: AwsLaneWatch) -> None:
-    first_posts((900.0, 13 * MINUTE))
+    first_posts((900.0, 9 * MINUTE))
     assert low(watch).latency_ms is None
 
 
