@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 PAGES: Final = ("console", "client", "dashboard")
 """Folders of `web/`, each of which is the first part of its files' address; one that is not there is not served."""
 CONSOLE: Final = "/console/"
+DASHBOARD: Final = "/dashboard/"
+SIGN_IN_PAGES: Final = (CONSOLE, DASHBOARD)
+"""Pages that sign people in: an issuer has to know their addresses, to which it sends people back."""
 FIRST_PAGE: Final = CONSOLE
 """Where whoever types the address alone is sent."""
 CONSOLE_CONFIG: Final = f"{CONSOLE}config.json"

@@ -32,6 +32,7 @@ class Issuer:
         jwks_url: where its keys are; ends with a path inside `folder`.
         person: user name, name and groups.
         console: where it sends people back to, signed in or out.
+        dashboard: the same of the other page.
         program: the other address it sends them back to.
         life_s: of access tokens.
         renewals: how often a refresh token was taken.
@@ -43,7 +44,7 @@ class Issuer:
         self.jwks_path = f"{folder}/jwks.json"
         self.jwks_url = f"{url}{self.jwks_path}"
         self.person: dict[str, Any] = {"username": "pia", "name": "Pia Moreau", "groups": []}
-        self.console = self.program = ""
+        self.console = self.dashboard = self.program = ""
         self.life_s = 3600
         self.renewals = 0
         self.refuse_refresh = False
@@ -79,13 +80,13 @@ class Issuer:
             return self._authorize(asked)
         if path in {"/allow", "/deny"}:
             return self._decide(path, asked)
-        if path == "/logout" and (asked["client_id"], asked["logout_uri"]) == (CLIENT, self.console):
+        if path == "/logout" and asked["client_id"] == CLIENT and asked["logout_uri"] in {self.console, self.dashboard}:
             return 302, "", asked["post_logout_redirect_uri"]
         return 404, "text/plain", "nothing here"
 
     def _authorize(self, asked: dict[str, str]) -> tuple[int, str, str]:
         names = ("client_id", "response_type", "code_challenge_method")
-        known = asked["redirect_uri"] in {self.console, self.program}
+        known = asked["redirect_uri"] in {self.console, self.dashboard, self.program}
         if not known or [asked[name] for name in names] != [CLIENT, "code", "S256"]:
             return 400, "text/plain", f"not allowed: {asked}"
         query = urlencode(asked).replace("&", "&amp;")

@@ -56,7 +56,7 @@ def system(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(product, "places", with_issuer)
         with System.running(tmp_path_factory.mktemp("sign-in") / "data") as running:
-            issuer.console = f"{running.api_url}/console/"
+            issuer.console, issuer.dashboard = (f"{running.api_url}/{page}/" for page in ("console", "dashboard"))
             seed(running.api_url, issuer.access("seed", EVERYTHING))
             yield running
 
@@ -137,6 +137,37 @@ def test_a_planner_signs_in_sends_listens_and_leaves(system: System, issuer: Iss
             assert await page.evaluate("sessionStorage.length + localStorage.length") == 0
             await page.reload()
             await expect(page.locator("#gate")).to_be_visible()
+
+    run(work())
+
+
+def test_the_forecast_signs_in_and_keeps_the_day_that_was_asked_for(
+    system: System, issuer: Issuer, chromium: str
+) -> None:
+    async def work() -> None:
+        async with browsing(chromium) as browser:
+            page = await opened(browser, system)
+            await page.goto(f"{issuer.dashboard}#2027-06-12")
+            await expect(page.locator("#forecast")).to_be_hidden()
+            await sign_in(page)
+            await expect(page.locator("#panel h2")).to_contain_text("12 June 2027")
+            await expect(page.locator("#account-name")).to_have_text("Pia Moreau")
+            assert page.url == f"{issuer.dashboard}#2027-06-12"
+            await picture(page, "1280-forecast")
+
+            await page.get_by_role("link", name="Console").click()
+            await live(page)
+            await page.get_by_role("link", name="Forecast").click()
+            await page.get_by_role("button", name="Sign out").click()
+            await expect(page.locator("#gate")).to_be_visible()
+            assert page.url == issuer.dashboard
+
+            issuer.person = {"username": "gus", "name": "Gus O.", "groups": []}
+            await page.set_viewport_size({"width": 390, "height": 844})
+            await sign_in(page)
+            await expect(page.locator("#failure")).to_contain_text("ops:read")
+            await picture(page, "390-forecast")
+            assert await page.evaluate("document.documentElement.scrollWidth") == 390
 
     run(work())
 

@@ -7,7 +7,8 @@ const EARLY_MS = 60_000;
 export class ApiError extends Error {
   constructor(problem, status) {
     const fields = (problem.errors ?? []).map(({ pointer, detail }) => `${pointer}: ${detail}`);
-    super([problem.detail ?? `the server answered ${status}`, ...fields].join("\n"));
+    const told = [problem.detail ?? `the server answered ${status}`, ...fields];
+    super([...new Set(told)].join("\n")); // a detail about one field says what the field says
     this.code = problem.code ?? "unknown";
     this.status = status;
   }
@@ -127,6 +128,11 @@ export class Api {
 
   cancel(id) {
     return this.#ask("POST", `/v1/broadcasts/${id}/cancel`);
+  }
+
+  /** What a month asks for and costs, day by day. @param {string} month as in `2027-06` */
+  forecast(month) {
+    return this.#ask("GET", `/v1/ops/forecast?${new URLSearchParams({ month })}`);
   }
 }
 

@@ -1,10 +1,9 @@
 /** The console: puts the wall of phones, the form and the list of what was sent together. */
 
-import { admitted, Account } from "./account.js";
-import { Api } from "./api.js";
+import { Account } from "./account.js";
 import { Composer } from "./composer.js";
 import { element, humane } from "./dom.js";
-import { SignIn } from "./oidc.js";
+import { entered } from "./entry.js";
 import { Phone } from "./phone.js";
 import { Sent } from "./sent.js";
 
@@ -33,14 +32,8 @@ const attempt = (work) => async (...given) => {
 };
 
 async function start() {
-  const answer = await fetch("config.json");
-  if (!answer.ok) throw new Error(`No configuration: the server answered ${answer.status}`);
-  const config = await answer.json();
   tabs();
-  const session = config.sign_in ? new SignIn(config.sign_in) : null;
-  if (session) await admitted(session);
-  const api = new Api(config, session);
-  if (!session && !api.issuing) await signIn(api);
+  const { api, session } = await entered();
   const sent = new Sent(at("broadcasts"), at("nothing-sent"), api);
   const composer = new Composer(at("composer"), api, {
     context: () => ({ wedding: at("wedding").value || null, phones: [...phones.keys()] }),
@@ -92,18 +85,6 @@ async function own(session, api, wall) {
   const person = await account.person();
   if (person) wall.open(person);
   else wall.absent(session);
-}
-
-/** Without a development issuer a person brings a token; only for as long as the tab lives. */
-function signIn(api) {
-  const dialog = at("sign-in");
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", () => {
-      api.paste(dialog.querySelector("textarea").value);
-      resolve();
-    }, { once: true });
-  });
 }
 
 async function weddings(api) {

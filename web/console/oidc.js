@@ -74,7 +74,7 @@ export class SignIn extends EventTarget {
   async begin() {
     if (!globalThis.crypto?.subtle) throw new SignInError("Signing in takes https.");
     const { authorization_endpoint: page } = await this.#issuer();
-    const pending = { state: random(), nonce: random(), verifier: random() };
+    const pending = { state: random(), nonce: random(), verifier: random(), place: location.hash };
     sessionStorage.setItem(PENDING, JSON.stringify(pending));
     const url = new URL(page);
     const asked = {
@@ -159,6 +159,7 @@ export class SignIn extends EventTarget {
     if (!pending || answer.get("state") !== pending.state) {
       throw new SignInError("That answer belongs to no sign-in that this tab began, so it was not taken. Sign in again.");
     }
+    history.replaceState(null, "", location.pathname + pending.place); // an issuer carries no fragment back
     if (answer.has("iss") && answer.get("iss") !== this.#config.issuer) {
       throw new SignInError("That answer is from another issuer, so it was not taken.");
     }

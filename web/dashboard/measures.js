@@ -1,0 +1,92 @@
+/** What a day can be coloured by, and how its numbers become seven shades. */
+
+import { counted, dollars, short, shortDollars, whole } from "./words.js";
+
+const SHADES = 7;
+/** A month of days that hardly differ is not drawn as if they did: a shade is at least this share of the most. */
+const LEAST_STEP = 0.04;
+const NICE = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
+
+/**
+ * @typedef {object} Measure
+ * @property {string} legend what the colours say
+ * @property {(day: object) => number} of the number of a day
+ * @property {(value: number) => string} short as in a cell
+ * @property {(value: number) => string} words as a sentence says it
+ * @property {(day: object) => string} beside what a cell says below it
+ * @property {boolean} [whole] whether it comes in ones
+ */
+
+const weddings = (day) => (day.weddings ? counted(day.weddings, "wedding") : "");
+
+/** @type {Object<string, Measure>} */
+export const MEASURES = {
+  phones: {
+    legend: "Phones at the day's peak",
+    of: (day) => day.connections,
+    short,
+    words: (value) => `${counted(value, "phone")} at most`,
+    beside: weddings,
+    whole: true,
+  },
+  messages: {
+    legend: "Messages in the day",
+    of: (day) => day.messages,
+    short,
+    words: (value) => counted(value, "message"),
+    beside: weddings,
+    whole: true,
+  },
+  cost: {
+    legend: "Cost of the day",
+    of: (day) => day.cost.total,
+    short: shortDollars,
+    words: (value) => `${dollars(value)} in all`,
+    beside: weddings,
+  },
+  weddings: {
+    legend: "Weddings on the day",
+    of: (day) => day.weddings,
+    short: whole,
+    words: (value) => counted(value, "wedding"),
+    beside: (day) => `${short(day.connections)} phones`,
+    whole: true,
+  },
+};
+
+/** The next larger number with a round face. */
+function nice(size, inOnes) {
+  const power = 10 ** Math.floor(Math.log10(size));
+  const found = NICE.map((face) => face * power).find((round) => round >= size * 0.999 && (!inOnes || Number.isInteger(round)));
+  return Math.max(found ?? 10 * power, inOnes ? 1 : 0);
+}
+
+/** The shades of a month: equal steps from its least to its most, at round numbers; few steps are far apart in shade. */
+export class Scale {
+  /**
+   * @param {number[]} values the days'
+   * @param {boolean} inOnes whether half a step makes no sense
+   */
+  constructor(values, inOnes) {
+    const most = Math.max(0, ...values);
+    const least = Math.min(most, ...values);
+    this.step = most > 0 ? nice(Math.max((most - least) / (SHADES - 1), most * LEAST_STEP), inOnes) : 1;
+    this.least = Math.floor(least / this.step) * this.step;
+    this.last = this.#level(most);
+  }
+
+  #level(value) {
+    const steps = Math.floor((value - this.least) / this.step + 1e-9);
+    return Math.min(SHADES - 1, Math.max(0, steps));
+  }
+
+  /** 0, the lightest, to 6. */
+  shade(value) {
+    return this.last ? Math.round(this.#level(value) * (SHADES - 1) / this.last) : 0;
+  }
+
+  /** Where the shades in use begin. @returns {number[]} */
+  starts() {
+    return Array.from({ length: this.last + 1 }, (_, level) => this.least + level * this.step);
+  }
+}
