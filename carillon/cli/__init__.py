@@ -9,8 +9,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 from carillon.cli import (
+    capacity,
     deploy_check,
     docs,
+    forecasting,
     importing,
     listening,
     listing,
@@ -26,7 +28,10 @@ from carillon.cli.place import DEFAULT_URL, find
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS: Final = (importing, listening, sending, listing, verifying, simulating, tokens, docs, deploy_check)
+_COMMANDS: Final = (
+    *(importing, listening, sending, listing, verifying),
+    *(capacity, forecasting, simulating, tokens, docs, deploy_check),
+)
 _EPILOG: Final = (
     "exit codes: 0 fine, 1 found something (a loss, a bad row), 2 usage, 3 refused by the system, 4 unavailable. "
     "The system is looked for at --api, CARILLON_API_URL, the running local system's run.json, "

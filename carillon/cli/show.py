@@ -11,7 +11,7 @@ from carillon.cli.errors import usage
 from carillon.directory import JOINERS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 _RELATIVE: Final = re.compile(r"(\d{1,6})([smhd])")
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -22,12 +22,13 @@ def as_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def table(rows: Iterable[dict[str, Any]], columns: Sequence[str]) -> None:
-    """Aligned columns under their names."""
+def table(rows: Iterable[dict[str, Any]], columns: Sequence[str], *, numbers: Collection[str] = ()) -> None:
+    """Aligned columns under their names; those of `numbers` end in one line."""
     cells = [list(columns), *([plain(row.get(column)) for column in columns] for row in rows)]
     widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
+    sides = [str.rjust if column in numbers else str.ljust for column in columns]
     for line in cells:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        print("  ".join(side(cell, width) for side, cell, width in zip(sides, line, widths, strict=True)).rstrip())
 
 
 def plain(value: Any) -> str:

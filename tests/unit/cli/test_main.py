@@ -30,6 +30,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_all_commands_are_there() -> None:
     wanted = "import listen send status cancel weddings users segments broadcasts inbox preferences verify token docs"
+    wanted += " capacity forecast simulate"
     assert set(wanted.split()) <= set(COMMANDS)
 
 
