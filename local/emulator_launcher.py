@@ -139,6 +139,7 @@ def cloud(app: Any) -> None:
     sys.path.insert(0, str(Path(__file__).parent / "deploy"))
     importlib.import_module("shims").install(os.environ["CARILLON_EMULATED_ACCOUNT"], os.environ["MINISTACK_REGION"])
     importlib.import_module("repairs").install(os.environ["CARILLON_EMULATED_API_ID"])
+    importlib.import_module("scalable_targets").install()
     del sys.argv[1:]  # which it would read as its own
     app.main()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from local.deploy.place import Place
 
 BOOTSTRAP = "CDKToolkit"
+LOOK_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -71,21 +73,32 @@ def _resources(client: Any, stack: str) -> list[dict[str, Any]]:
     return [one for page in pages for one in page["StackResourceSummaries"]]
 
 
-def require_drained(place: Place) -> None:
-    """Check that no message is left in any lane or among the dead letters.
+def require_drained(place: Place, *, within_s: float) -> None:
+    """Check that no message is left in any lane, among the dead letters, or of what the planner was told.
+
+    Args:
+        place: where they are.
+        within_s: how long to wait for the planner's round, which starts cold some seconds after it was told.
 
     Raises:
         DeployError: names the queues and how many there are.
     """
-    sqs = place.client("sqs")
+    sqs, deadline = place.client("sqs"), time.monotonic() + within_s
+    while left := _left(sqs):
+        if time.monotonic() > deadline:
+            raise DeployError(f"messages are left in queues: {left}; why is in the emulator's log")
+        time.sleep(LOOK_S)  # a queue does not say when it is empty; bounded by the deadline
+
+
+def _left(sqs: Any) -> dict[str, int]:
+    """How many messages each queue has, hidden ones included; without those that have none."""
     left = {}
     for url in sqs.list_queues()["QueueUrls"]:
         counted = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         number = int(counted["ApproximateNumberOfMessages"]) + int(counted["ApproximateNumberOfMessagesNotVisible"])
         if number:
             left[url.rpartition("/")[2]] = number
-    if left:
-        raise DeployError(f"messages are left in queues: {left}")
+    return left
 
 
 def require_nothing(place: Place) -> None:

@@ -27,6 +27,8 @@ LONGEST_START_S = 60.0
 """Of one server."""
 LONGEST_SMOKE_S = 60.0
 """Ten times what it takes on two idle cores: functions start cold."""
+LONGEST_ROUND_S = 30.0
+"""Of the planner after the calendar has changed: it waits for more changes, and starts cold."""
 
 
 class Rehearsal:
@@ -77,7 +79,7 @@ class Rehearsal:
             cdk.diff(timeout_s=steps.left_s)
         with steps.step("broadcasts"):
             self._broadcast()
-            require_drained(place)
+            require_drained(place, within_s=min(LONGEST_ROUND_S, steps.left_s))
         with steps.step("cdk destroy --all"):
             cdk.destroy(timeout_s=steps.left_s)
             require_nothing(place)

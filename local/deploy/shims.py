@@ -34,7 +34,6 @@ class Shim:
 
 
 SHIMS: Mapping[str, Shim] = {
-    "AWS::ApplicationAutoScaling::ScalableTarget": Shim("target/{name}", {"Id": "{ref}"}),
     "AWS::ApplicationAutoScaling::ScalingPolicy": Shim(
         "arn:aws:autoscaling:{region}:{account}:scalingPolicy:{name}", {"Arn": "{ref}"}
     ),
@@ -118,11 +117,17 @@ def _integration_response(_logical_id: str, properties: dict[str, Any], _stack: 
     return str(made["integrationResponseId"]), {}
 
 
+def _scalable_target(logical_id: str, properties: dict[str, Any], stack: str) -> Made:
+    made: Made = importlib.import_module("scalable_targets").create(logical_id, properties, stack)
+    return made
+
+
 MADE: Mapping[str, Callable[[str, dict[str, Any], str], Made]] = {
+    "AWS::ApplicationAutoScaling::ScalableTarget": _scalable_target,
     "AWS::ApiGatewayV2::IntegrationResponse": _integration_response,
     "AWS::ApiGatewayV2::RouteResponse": _route_response,
 }
-"""Types that the emulator's own API makes but its CloudFormation does not know."""
+"""Types that the emulator's own API makes, or ours beside it, but its CloudFormation does not know."""
 
 
 def _named(shim: Shim, account: str, region: str) -> Callable[[str, dict[str, Any], str], Made]:
