@@ -224,6 +224,16 @@ def test_days_that_the_budget_cuts_are_told_and_no_others() -> None:
     assert whole.budget is None
 
 
+def test_only_the_months_own_cuts_are_told() -> None:
+    """The last evening in New York is July's in UTC: its day is cut, but not by June's budget."""
+    last = calendars.at("2027-06-30T23:00", "America/New_York")
+    weddings = [*several(700, JUNE_16), *several(700, last)]
+    found = made(weddings, profile=LEVEL, budget=Budget(1))
+    assert [day.day.day for day in found.days if day.cut] == [16, 30]
+    assert found.budget is not None
+    assert {cut.month for cut in found.budget.cuts} == {"2027-06"}
+
+
 def test_an_override_cuts_nothing_and_says_how_far_it_is_over() -> None:
     weddings = several(700, JUNE_16)
     whole = made(weddings, profile=LEVEL)

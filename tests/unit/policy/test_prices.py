@@ -66,6 +66,14 @@ def test_a_wedding_uses_what_the_cost_report_says() -> None:
     assert reported < used.usd() < 1.15 * reported
 
 
+def test_a_sync_is_two_messages_and_a_call() -> None:
+    quiet = replace(TRAFFIC, sync_s=math.inf)
+    syncs = Usage(3600, 0, 0, 0).usd() - Usage(3600, 0, 0, 0).usd(quiet)
+    each = 2 * price("websocket_message_million") + price("lambda_request_million")
+    each += PROFILE["gb_seconds_per_million_frames"] * price("lambda_gb_second", "arm64")
+    assert syncs == pytest.approx(12 * each / 1e6)
+
+
 def test_nothing_costs_nothing() -> None:
     assert Usage(0, 0, 0, 0).usd() == 0
 
