@@ -24,7 +24,7 @@ INFO: Final[dict[str, Any]] = {
         {"name": "people", "description": "People, their preferences and inboxes."},
         {"name": "segments", "description": "Named groups of people across weddings."},
         {"name": "import", "description": "The directory in bulk."},
-        {"name": "operations", "description": "Health, readiness and verification."},
+        {"name": "operations", "description": "Health, readiness, verification, capacity and forecasts."},
     ],
     "license_info": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
 }

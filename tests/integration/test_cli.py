@@ -6,12 +6,14 @@ import io
 import json
 import re
 import threading
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Body
 
 from carillon.cli import main
+from carillon.config import CapacitySettings
 from tests.integration.served import ALL, serve
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ ROWS = [
     {"wedding_id": "W1", "user_id": "ann", "name": "Ann Lee", "role": "couple"},
     {"wedding_id": "W1", "user_id": "gus", "name": "Gus", "role": "guest"},
 ]
+CAPACITY = CapacitySettings(season="channels", min_acu=4.0, max_acu=64.0)
+"""At rest its database carries any month of that season, so that only weddings change it."""
 
 
 def _issuer() -> APIRouter:
@@ -39,7 +43,7 @@ def _issuer() -> APIRouter:
 
 @pytest.fixture(scope="module")
 def server(postgres: str) -> Iterator[Served]:
-    with serve(postgres, routers=[_issuer()], websocket_url="ws://127.0.0.1:1/local") as served:
+    with serve(postgres, routers=[_issuer()], capacity=CAPACITY, websocket_url="ws://127.0.0.1:1/local") as served:
         yield served
 
 
@@ -252,3 +256,36 @@ def test_an_outage_is_tried_again_and_then_told(api: Served, run: Run, monkeypat
     assert code == 4
     assert "outage" in err
     assert pauses == [5.0, 5.0, 5.0], "as Retry-After asked"
+
+
+def test_capacity_shows_what_a_wedding_changes_and_explains_it(api: Served, run: Run) -> None:
+    begins = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=12)
+    body = {"name": "Big", "starts_at": begins.isoformat(), "time_zone": "UTC", "guests": 100_000}
+    assert api.call("PUT", "/v1/weddings/BIG", body).status_code == 201
+    code, out, _ = run("capacity")
+    assert code == 0
+    raised, lowered = (begins + timedelta(hours=hours, minutes=15) for hours in (-2.5, 6))
+    assert f"{raised:%a %m-%d %H:%M}  BIG begins at {begins:%H:%M} UTC" in out
+    assert f"{lowered:%a %m-%d %H:%M}  nobody of BIG is left at" in out
+    assert "database.least_acu 4 -> " in out
+    assert "BIG" not in run("capacity", "--hours", "1")[1]
+    code, out, _ = run("capacity", "--explain", "BIG")
+    assert (code, "it asks for up to 10,000 connections" in out) == (0, True)
+    assert json.loads(run("capacity", "--explain", "BIG", "--json")[1])["guests"] == 100_000
+
+
+def test_a_wedding_that_nobody_knows_is_refused_with_its_id(api: Served, run: Run) -> None:
+    code, out, err = run("capacity", "--explain", "nobody")
+    assert (code, out) == (3, "")
+    assert "not_found: there is no wedding 'nobody'" in err
+
+
+def test_forecast_has_a_line_for_every_day_of_the_month(api: Served, run: Run) -> None:
+    code, out, _ = run("forecast", "--month", "2027-06")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0] == "June 2027, days of UTC, season channels"
+    days = [line for line in lines if re.match(r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun) \d\d ", line)]
+    assert len(days) == 30
+    assert [line.split()[:3] for line in days if line.split()[2] != "0"] == [["Sat", "12", "1"]]
+    assert json.loads(run("forecast", "--month", "2027-06", "--json")[1])["totals"]["weddings"] == 1
