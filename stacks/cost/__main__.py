@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from stacks.cost.prices import Bill
+    from stacks.stage import Stage
 
 
 def main() -> int:
@@ -41,27 +42,38 @@ def main() -> int:
     told = bills(stage, synthesised(command_line.context(arguments.stage, arguments.context)))
     arguments.out.mkdir(parents=True, exist_ok=True)
     picture = arguments.out / f"{stage.name}.html"
-    picture.write_text(page(f"What the stage {stage.name} costs", told, _note()))
-    document = _document(told)
+    picture.write_text(page(f"What the stage {stage.name} costs", told, _note(stage)))
+    document = _document(told, stage)
     (arguments.out / f"{stage.name}.json").write_text(json.dumps(document, indent=2) + "\n")
-    sys.stdout.write(json.dumps(document) + "\n" if arguments.json else _table(told) + f"\n{_note()}\n{picture}\n")
+    sys.stdout.write(json.dumps(document) + "\n" if arguments.json else _table(told) + f"\n{_note(stage)}\n{picture}\n")
     return 0
 
 
-def _note() -> str:
+def _note(stage: Stage) -> str:
     listed, numbers = price_list(), profile()
     wedding = load_of(1)
     return (
         f"Prices of {listed['region']}, {listed['as_of']}, one Region. "
         f"{numbers['weddings_per_normal_week']:g} weddings in a normal week, "
         f"each {wedding.connections:g} connections for {wedding.hours:g} h and "
-        f"{numbers['broadcasts_per_wedding']:g} broadcasts. Taxes, support and free tiers are left out."
+        f"{numbers['broadcasts_per_wedding']:g} broadcasts. Taxes, support and free tiers are left out. {_plan(stage)}"
     )
 
 
-def _document(told: Sequence[Bill]) -> dict[str, Any]:
+def _plan(stage: Stage) -> str:
+    """What the calendar's plan may add; how much it will is the forecast's to say, for it depends on the weddings."""
+    if stage.plan_over_budget:
+        return "Beyond the season's peaks the plan orders what the weddings need, without a limit (plan_over_budget)."
+    return (
+        "Beyond the season's peaks the plan orders what the weddings need; with them it is at most "
+        f"${stage.plan_budget_usd:,} a month and Region (plan_budget_usd). `carillon forecast` says how much it will be."
+    )
+
+
+def _document(told: Sequence[Bill], stage: Stage) -> dict[str, Any]:
     return {
         "as_of": price_list()["as_of"],
+        "plan_budget_usd": None if stage.plan_over_budget else stage.plan_budget_usd,
         "spans": [
             {
                 "title": bill.title,

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from stacks.places import Templates
 
 Properties = dict[str, Any]
+METRICS_ASKED: Final = 20
+"""Of CloudWatch at each reaction: five of each lane (carillon/adapters/lane_watch.py)."""
+REACTION_S: Final = 1.0
+"""Of one core's share; an assumption: it waits for AWS most of that time."""
 MIN_PROXY_ACU: Final = 8
 """RDS Proxy charges at least for 8 ACU per Aurora Serverless v2 cluster."""
 
@@ -26,7 +30,7 @@ def standing(templates: Templates) -> list[Line]:
         for properties in templates.of(kind).values()
         for line in count(templates, properties)
     ]
-    return lines + _proxy(templates) + _tasks(templates) + _warm(templates) + [_metrics()]
+    return lines + _proxy(templates) + _tasks(templates) + _warm(templates) + _react(templates) + [_metrics()]
 
 
 def _hourly(driver: str, usd_hour: float, count: float, what: str) -> Line:
@@ -160,13 +164,30 @@ def _warm(templates: Templates) -> list[Line]:
     return lines
 
 
+def _react(templates: Templates) -> list[Line]:
+    """A call a minute, where there is something that reacts; the planner's few calls do not show."""
+    lines = []
+    for function in templates.of("AWS::Lambda::Function").values():
+        if templates.text(function.get("Handler", "")) != "lambdas.react.handler":
+            continue
+        calls, kind = HOURS_A_MONTH * 60, function.get("Architectures", ["x86_64"])[0]
+        asked = calls * METRICS_ASKED / 1000
+        seconds = calls * REACTION_S * function["MemorySize"] / 1024
+        run = calls / 1e6 * price("lambda_request_million") + seconds * price("lambda_gb_second", kind)
+        lines += [
+            Line("Reacting to load", asked * price("metric_data_thousand"), f"{asked:,.0f} thousand metrics asked for"),
+            Line("Reacting to load", run, f"{calls:,.0f} calls of {REACTION_S:g} s"),
+        ]
+    return lines
+
+
 def priced() -> set[str]:
     """The resource types that cost something while nothing happens."""
     return {*_RULES, *_ELSEWHERE}
 
 
 _ELSEWHERE: Final = {"AWS::RDS::DBProxy", "AWS::ECS::Service", "AWS::ECS::TaskDefinition", "AWS::Lambda::Alias"}
-"""Types that `_proxy`, `_tasks` and `_warm` price."""
+"""Types that `_proxy`, `_tasks` and `_warm` price; functions cost what they run, `_react`'s at rest."""
 _FREE: Final = {
     "AWS::ApiGateway": "Account",
     "AWS::ApiGatewayV2": "Api Integration IntegrationResponse Route RouteResponse Stage",

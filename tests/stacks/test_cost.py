@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from carillon.adapters.lane_watch import AwsLaneWatch
+from carillon.config import LaneUrls, PlanSettings
 from carillon.model import Lane
 from carillon.policy.lanes import LANES
 from stacks import stage as stages
@@ -19,7 +21,7 @@ from stacks.cost.bills import bills
 from stacks.cost.load import load_of, variable
 from stacks.cost.picture import page
 from stacks.cost.prices import HOURS_A_MONTH, Bill, Line, price, price_list
-from stacks.cost.standing import FREE, priced, standing
+from stacks.cost.standing import FREE, METRICS_ASKED, priced, standing
 from tests.stacks.synthesised import templates, whole
 
 if TYPE_CHECKING:
@@ -50,6 +52,17 @@ def test_standing_charges_count_what_the_templates_hold() -> None:
     warm = sum(LANES[lane].concurrency for lane in Lane)
     environments = sum(int(found) for line in lines for found in re.findall(r"^(\d+) environments", line.why))
     assert environments == warm
+
+
+def test_reacting_to_load_is_charged_for_what_it_asks_each_minute_where_it_is() -> None:
+    """By CloudWatch above all: 20 metrics a minute are $8.76 a month."""
+    settings = PlanSettings(service="a/b", functions=LaneUrls.of({lane.word: f"{lane.word}:live" for lane in Lane}))
+    urls = LaneUrls.of({lane.word: f"https://sqs/{lane.word}.fifo" for lane in Lane})
+    watch = AwsLaneWatch(settings, urls, region="us-east-1", service="carillon-prod")
+    assert sum(len(watch._queries(lane)) for lane in Lane) == METRICS_ASKED
+    charged = [line.usd for line in standing(whole("prod")) if line.driver == "Reacting to load"]
+    assert charged[0] == pytest.approx(8.76)
+    assert not of(standing(whole("dev")), "Reacting to load")
 
 
 def test_a_stage_that_may_sleep_costs_less_than_one_that_stands_ready() -> None:
@@ -113,6 +126,7 @@ def test_the_command_prints_a_table_and_leaves_a_page(tmp_path: Path) -> None:
     )
     assert ended.returncode == 0, ended.stderr
     assert "A Saturday in June" in ended.stdout
+    assert f"at most ${stages.STAGES['dev'].plan_budget_usd} a month" in ended.stdout
     told = json.loads((tmp_path / "dev.json").read_text())
     assert next(span["title"] for span in told["spans"]) == "An idle month"
     assert (tmp_path / "dev.html").read_text().startswith("<!doctype html>")
