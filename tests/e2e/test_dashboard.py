@@ -21,7 +21,7 @@ from tests.fixtures_browser import ARTIFACTS, browsing
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterator, Mapping
 
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser, Page, Route
 
 DEADLINE_S: Final = 90
 WAIT_MS: Final = 15_000
@@ -187,6 +187,23 @@ def test_the_month_is_turned_and_one_that_is_empty_or_refused_says_so(system: Sy
             await picture(page, "1280-empty")
             await page.select_option("#month-of-year", "06")
             await expect(page.locator("#empty")).to_be_hidden()
+
+            arrived = asyncio.Event()
+
+            async def late(route: Route) -> None:
+                await arrived.wait()
+                await route.continue_()
+
+            await page.route("**/v1/ops/forecast?month=2027-08", late)
+            async with page.expect_response("**/v1/ops/forecast?month=2027-08") as answer:
+                await page.evaluate("location.hash = '2027-08'")
+                await expect(page.locator("#forecast")).to_have_attribute("aria-busy", "true")
+                await page.evaluate("location.hash = '2027-06'")
+                await ready(page)
+                arrived.set()
+            await (await answer.value).finished()
+            await page.evaluate("fetch('/healthz').then((next) => next.text())")  # the page has had its turn with it
+            await expect(page.locator(".day")).to_have_count(30)
             await page.focus(f"[data-day='{QUIET}']")
             await page.keyboard.press("PageUp")
             await expect(page.locator("#title")).to_have_text("May 2027")

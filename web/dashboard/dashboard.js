@@ -51,13 +51,14 @@ class Forecast {
     document.title = `${title(month)} · Carillon forecast`;
     at("title").textContent = title(month);
     this.#point(month);
-    if (this.#shown?.month !== month && !(await this.#load(month))) return;
+    const mine = ++this.#asked; // whatever is on its way for another month comes too late
+    if (this.#shown?.month === month) at("forecast").setAttribute("aria-busy", "false");
+    else if (!(await this.#load(month, mine))) return;
     this.#open(placeOf(location.hash).day);
   }
 
   /** Whether the month is there, and still the one that the reader wants. */
-  async #load(month) {
-    const mine = ++this.#asked;
+  async #load(month, mine) {
     at("forecast").setAttribute("aria-busy", "true");
     if (!this.#shown) this.#calendar.show({ month, days: [] }, MEASURES.phones);
     try {

@@ -5,7 +5,7 @@ import { counted, dollars, short, shortDollars, whole } from "./words.js";
 const SHADES = 7;
 /** A month of days that hardly differ is not drawn as if they did: a shade is at least this share of the most. */
 const LEAST_STEP = 0.04;
-const NICE = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
+const FACES = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
 
 /**
  * @typedef {object} Measure
@@ -54,11 +54,14 @@ export const MEASURES = {
   },
 };
 
-/** The next larger number with a round face. */
-function nice(size, inOnes) {
-  const power = 10 ** Math.floor(Math.log10(size));
-  const found = NICE.map((face) => face * power).find((round) => round >= size * 0.999 && (!inOnes || Number.isInteger(round)));
-  return Math.max(found ?? 10 * power, inOnes ? 1 : 0);
+/** Numbers with a round face from a size on, the least first. */
+function* rounds(size, inOnes) {
+  for (let power = 10 ** Math.floor(Math.log10(size)); ; power *= 10) {
+    for (const face of FACES) {
+      const round = face * power;
+      if (round >= size * 0.999 && (!inOnes || Number.isInteger(round))) yield round;
+    }
+  }
 }
 
 /** The shades of a month: equal steps from its least to its most, at round numbers; few steps are far apart in shade. */
@@ -70,14 +73,16 @@ export class Scale {
   constructor(values, inOnes) {
     const most = Math.max(0, ...values);
     const least = Math.min(most, ...values);
-    this.step = most > 0 ? nice(Math.max((most - least) / (SHADES - 1), most * LEAST_STEP), inOnes) : 1;
-    this.least = Math.floor(least / this.step) * this.step;
-    this.last = this.#level(most);
+    const size = most > 0 ? Math.max((most - least) / SHADES, most * LEAST_STEP) : 1;
+    for (this.step of rounds(size, inOnes)) {
+      this.least = Math.floor(least / this.step) * this.step;
+      this.last = this.#level(most);
+      if (this.last < SHADES) break;
+    }
   }
 
   #level(value) {
-    const steps = Math.floor((value - this.least) / this.step + 1e-9);
-    return Math.min(SHADES - 1, Math.max(0, steps));
+    return Math.max(0, Math.floor((value - this.least) / this.step + 1e-9));
   }
 
   /** 0, the lightest, to 6. */
