@@ -66,7 +66,8 @@ def _plan(stage: Stage) -> str:
         return "Beyond the season's peaks the plan orders what the weddings need, without a limit (plan_over_budget)."
     return (
         "Beyond the season's peaks the plan orders what the weddings need; with them it is at most "
-        f"${stage.plan_budget_usd:,} a month and Region (plan_budget_usd). `carillon forecast` says how much it will be."
+        f"${stage.plan_budget_usd:,} a month and Region (plan_budget_usd). "
+        "`carillon forecast` says how much it will be."
     )
 
 

@@ -173,10 +173,12 @@ def _react(templates: Templates) -> list[Line]:
         calls, kind = HOURS_A_MONTH * 60, function.get("Architectures", ["x86_64"])[0]
         asked = calls * METRICS_ASKED / 1000
         seconds = calls * REACTION_S * function["MemorySize"] / 1024
+        depths = calls * len(Lane) / 1e6
         run = calls / 1e6 * price("lambda_request_million") + seconds * price("lambda_gb_second", kind)
         lines += [
             Line("Reacting to load", asked * price("metric_data_thousand"), f"{asked:,.0f} thousand metrics asked for"),
             Line("Reacting to load", run, f"{calls:,.0f} calls of {REACTION_S:g} s"),
+            Line("Reacting to load", depths * price("sqs_fifo_million"), f"{depths:,.3f} M questions to the lanes"),
         ]
     return lines
 
