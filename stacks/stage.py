@@ -99,7 +99,7 @@ class Stage:
     )
 
     lambda_concurrency: int = option(
-        "Concurrent executions the account has been granted; under 300 no lane has its own reserved.",
+        "Concurrent executions the account has been granted; under 302 no lane has its own reserved.",
         default=1_000,
         between=(10, 1_000_000),
     )

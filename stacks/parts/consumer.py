@@ -26,6 +26,8 @@ UTILISATION: Final = 0.7
 """Share of the warm environments in use at which more are warmed: 30 % are left for what comes meanwhile."""
 UNRESERVED: Final = 100
 """Concurrency that Lambda demands be left to functions without a reservation."""
+BESIDE: Final = 2
+"""Set aside beside the lanes': the planner's one round, and that of what reacts to load."""
 
 
 class LaneConsumer(Construct):
@@ -93,10 +95,11 @@ def feed(function: ProductFunction, construct_id: str, queue: sqs.IQueue, *, max
 def reserved(stage: Stage) -> int | None:
     """Concurrency set aside for each lane, where no other function gets at it; None where the account has too little.
 
-    Four lanes of 50 leave 800 of an account's usual 1,000, of which Lambda demands 100. An account that has just been
+    Four lanes of 50 leave 798 of an account's usual 1,000, of which Lambda demands 100. An account that has just been
     opened may have ten in all, where any reservation fails the deploy; it gets lanes that are only capped, and so does
     the stage that is tried first.
     """
-    if not stage.reserved_lanes or stage.lambda_concurrency - len(LANES) * MAX_CONCURRENCY < UNRESERVED:
+    left = stage.lambda_concurrency - len(LANES) * MAX_CONCURRENCY - BESIDE
+    if not stage.reserved_lanes or left < UNRESERVED:
         return None
     return MAX_CONCURRENCY

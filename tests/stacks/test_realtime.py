@@ -25,7 +25,7 @@ HANDLERS = {
     "Frame": "lambdas.frame.handler",
     "DeadLetter": "lambdas.dead_letter.handler",
 } | {f"{word}Consumer": "lambdas.deliver.handler" for word in LANE_WORDS.values()}
-OTHER = {"egress": "ipv6", "architecture": "x86_64", "lambda_concurrency": "299"}
+OTHER = {"egress": "ipv6", "architecture": "x86_64", "lambda_concurrency": "301"}
 """One more synthesis with all that is not the default in one."""
 ACCOUNT_CONCURRENCY, NEVER_RESERVED = 1_000, 100
 
@@ -213,11 +213,30 @@ def test_an_account_with_little_concurrency_can_be_deployed_to_all_the_same() ->
     """A new account may have ten in all, where any reservation would fail; the lanes' caps hold there too."""
     functions = made("dev", "Lambda::Function", **OTHER).values()
     assert not any("ReservedConcurrentExecutions" in one for one in functions)
-    few = dataclasses.replace(STAGE_TABLE["prod"], lambda_concurrency=299)
+    few = dataclasses.replace(STAGE_TABLE["prod"], lambda_concurrency=301)
     assert consumer.reserved(few) is None
-    assert consumer.reserved(dataclasses.replace(few, lambda_concurrency=300)) == MAX_CONCURRENCY
+    assert consumer.reserved(dataclasses.replace(few, lambda_concurrency=302)) == MAX_CONCURRENCY
     mapping = made("dev", "Lambda::EventSourceMapping", **OTHER)["LowConsumerLiveLane"]
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": MAX_CONCURRENCY}
+
+
+def test_everything_set_aside_leaves_what_lambda_demands_in_the_smallest_account_that_gets_any() -> None:
+    """Over all stacks: the planner and what reacts to load take one each beside the lanes."""
+    functions = [
+        one["Properties"]
+        for room in ("realtime", "capacity")
+        for one in resources(templates("prod")[room], "AWS::Lambda::Function").values()
+    ]
+    smallest = 302
+    assert consumer.reserved(dataclasses.replace(STAGE_TABLE["prod"], lambda_concurrency=smallest)) is not None
+    assert sum(one.get("ReservedConcurrentExecutions", 0) for one in functions) == smallest - NEVER_RESERVED
+
+
+def test_without_nat_whoever_asks_aws_for_capacity_asks_where_ipv6_leads() -> None:
+    found = resources(templates("dev", **OTHER)["capacity"], "AWS::Lambda::Function").values()
+    (plan,) = [one["Properties"] for one in found if one["Properties"]["Handler"] == "lambdas.plan.handler"]
+    assert plan["Environment"]["Variables"]["AWS_USE_DUALSTACK_ENDPOINT"] == "true"
+    assert plan["VpcConfig"]["Ipv6AllowedForDualStack"] is True
 
 
 @pytest.mark.parametrize("lane", Lane)
