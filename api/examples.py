@@ -201,6 +201,15 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
             "cuts": [{"month": "2027-06"} | _CUT],
         },
         "shortages": [_SHORTAGE],
+        "capped": [
+            {
+                "group": "tasks",
+                "at": "2027-06-19T20:00:00Z",
+                "asked": 55,
+                "most": 50,
+                "reason": "tasks: 55 asked for on Saturday, 2027-06-19 at 16:00 America/New_York, capped at 50",
+            }
+        ],
         "decisions": [
             {
                 "at": "2027-06-12T01:15:00Z",

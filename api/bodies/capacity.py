@@ -78,6 +78,16 @@ class CutOut(Out):
     reason: str
 
 
+class CappedOut(Out):
+    """A hard cap of the deployment that is below what is asked for."""
+
+    group: str = Field(description=_GROUP)
+    at: datetime = Field(description="When the most is asked for.")
+    asked: float
+    most: float = Field(description="The cap.")
+    reason: str
+
+
 class BudgetOut(Out):
     """What the plan adds in this month to what stands at rest, in USD."""
 
@@ -85,7 +95,9 @@ class BudgetOut(Out):
     usd: float = Field(description="What it may add.")
     spent: float = Field(description="What it has added so far.")
     planned: float = Field(description="What it will have added by the month's end.")
-    over: float = Field(description="What of it is above the budget, because somebody allowed that.")
+    over: float = Field(
+        description="What of it is above the budget: because somebody allowed it, or lowered the budget since."
+    )
     cuts: list[CutOut]
 
 
@@ -149,6 +161,7 @@ class CapacityOut(Out):
     expected: list[ExpectedOut]
     budget: BudgetOut
     shortages: list[ShortageOut] = Field(description="Of the next 60 days.")
+    capped: list[CappedOut] = Field(description="By the end of the month.")
     decisions: list[DecisionOut] = Field(description="The last ones, the newest first.")
 
     @classmethod
@@ -168,6 +181,7 @@ class CapacityOut(Out):
             expected=list(_expected(ahead.plan, until)),
             budget=_budget(ahead, settings, now),
             shortages=[ShortageOut.of(one) for one in ahead.shortages],
+            capped=list(_capped(ahead.plan)),
             decisions=[DecisionOut.of(one) for one in decisions],
         )
 
@@ -199,14 +213,20 @@ def _expected(plan: "Plan", until: datetime) -> "Iterator[ExpectedOut]":
         yield ExpectedOut(at=plan.start + first * SLOT, **most)
 
 
+def _capped(plan: "Plan") -> "Iterator[CappedOut]":
+    for one in plan.capped:
+        yield CappedOut(group=one.knob.group, at=one.at, asked=one.asked, most=one.most, reason=one.reason)
+
+
 def _budget(ahead: "Upcoming", settings: "CapacitySettings", now: datetime) -> BudgetOut:
     plan, month = ahead.plan, month_of(now)
+    planned = ahead.spent + plan.usd[month]
     return BudgetOut(
         month=month,
         usd=settings.budget_usd,
         spent=ahead.spent,
-        planned=ahead.spent + plan.usd[month],
-        over=plan.over.get(month, 0.0),
+        planned=planned,
+        over=max(0.0, planned - settings.budget_usd),
         cuts=[
             CutOut(
                 month=cut.month,

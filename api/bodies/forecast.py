@@ -7,7 +7,9 @@ from pydantic import Field
 from api.bodies.capacity import ShortageOut
 from api.bodies.fields import Out
 
-_PER_WEDDING = Field(description="Its share of plan and usage; null without a wedding.")
+_PER_WEDDING = Field(
+    description="What a wedding adds, on average, to plan and usage of a season without any; null without one."
+)
 
 
 class CostOut(Out):

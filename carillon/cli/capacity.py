@@ -73,6 +73,7 @@ def _print(seen: dict[str, Any], hours: int) -> None:
     _print_sizes(seen["sizes"])
     _print_changes(seen["changes"], zone, hours)
     _print_quotas(seen["shortages"])
+    _print_caps(seen["capped"])
     _print_budget(seen["budget"])
     _print_decisions(seen["decisions"][:_DECISIONS], zone)
 
@@ -104,9 +105,15 @@ def _print_quotas(shortages: list[dict[str, Any]]) -> None:
     _print_lines([one["reason"] for one in shortages] or ["those granted are enough for the next 60 days"])
 
 
+def _print_caps(capped: list[dict[str, Any]]) -> None:
+    if capped:
+        print("\nCaps that are too low")
+        _print_lines(one["reason"] for one in capped)
+
+
 def _print_budget(budget: dict[str, Any]) -> None:
     print("\nBudget")
-    over = f", ${budget['over']:,.2f} over it, as allowed" if budget["over"] else ""
+    over = f", ${budget['over']:,.2f} over it" if budget["over"] else ""
     spent, planned, usd = (f"${budget[name]:,.2f}" for name in ("spent", "planned", "usd"))
     print(f"{budget['month']}: the plan adds {planned} by the month's end, {spent} so far, of {usd}{over}")
     _print_lines(cut["reason"] for cut in budget["cuts"])

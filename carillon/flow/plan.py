@@ -60,7 +60,7 @@ class Outcome:
         dry_run: whether nothing was changed.
         called: moments at which the planner is called from now on that it was not before, and the other way round.
         warmed: weddings whose people were read into memory.
-        warnings: quotas that a coming day exceeds, and what the budget cuts; a sentence each.
+        warnings: quotas that a coming day exceeds, caps that are too low, what the budget cuts; a sentence each.
     """
 
     at: datetime
@@ -194,14 +194,14 @@ def _prepare(ports: PlanPorts, settings: CapacitySettings, outcome: Outcome, ahe
     called, uncalled = _call(ports.one_offs, one_offs.of_plan(ahead.plan, now, now + HORIZON), dry_run=dry_run)
     warmed, cold = (0, ()) if dry_run else _warm(ports, settings, now, ahead)
     start, end = season.day_at(now, season.zone(settings.time_zone))
-    cuts = tuple(cut.reason for cut in ahead.plan.cuts)
+    told = (short.reason for group in (ahead.shortages, ahead.plan.capped, ahead.plan.cuts) for short in group)
     return replace(
         outcome,
         unseen=(*outcome.unseen, *uncalled, *cold),
         weddings=sum(start <= one.starts_at < end for one in ahead.weddings),
         called=called,
         warmed=warmed,
-        warnings=(*(short.reason for short in ahead.shortages), *cuts),
+        warnings=tuple(told),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from carillon.policy.demand import NOTHING, Demand, of_wedding
-from carillon.policy.sizing import HEAD_ROOM, load
+from carillon.policy.sizing import HEAD_ROOM, MOST_ACU, load
 from carillon.policy.timeline import GRID, plan
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def explain(
 ) -> Explanation:
     """What a wedding adds to the plan of the others.
 
+    The database's ceiling is left out: it is the deployment's, and nobody sets it.
+
     Args:
         wedding: which.
         weddings: all near it, itself or not.
@@ -81,9 +83,14 @@ def explain(
     raised = {
         knob: max(size - was for size, was in zip(row, without.sizes[knob], strict=True))
         for knob, row in along.sizes.items()
+        if knob != MOST_ACU
     }
     demand = _most(wedding, profile)
-    takes = {knob: (1 + HEAD_ROOM) * load(knob, demand, deployment, traffic) for knob in deployment.knobs()}
+    takes = {
+        knob: (1 + HEAD_ROOM) * load(knob, demand, deployment, traffic)
+        for knob in deployment.knobs()
+        if knob != MOST_ACU
+    }
     return Explanation(wedding, start, end, demand, takes, {knob: size for knob, size in raised.items() if size > 0})
 
 

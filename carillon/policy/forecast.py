@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,9 +60,9 @@ class Cost:
         """In all."""
         return round(self.rest + self.plan + self.usage, _DIGITS)
 
-    def per_wedding(self, weddings: int) -> float | None:
-        """What a wedding costs: its share of plan and usage; None without one. Rest is paid for all the same."""
-        return round((self.plan + self.usage) / weddings, _DIGITS) if weddings else None
+    def above(self, other: Cost) -> float:
+        """What plan and usage cost more than in another; rest is paid for all the same."""
+        return max(0.0, self.plan + self.usage - other.plan - other.usage)
 
     def to_json(self) -> dict[str, float]:
         """By name, `total` included."""
@@ -80,6 +80,7 @@ class Load:
         messages: through the lanes.
         deliveries: events posted to connections.
         cost: of it all.
+        added: what of it the weddings add to the season and whoever is there beside them.
     """
 
     weddings: int
@@ -88,11 +89,12 @@ class Load:
     messages: int
     deliveries: int
     cost: Cost
+    added: float = 0.0
 
     @property
     def usd_per_wedding(self) -> float | None:
-        """Plan and usage over weddings; None without one."""
-        return self.cost.per_wedding(self.weddings)
+        """What a wedding adds; None without one."""
+        return round(self.added / self.weddings, _DIGITS) if self.weddings else None
 
     def to_json(self) -> dict[str, Any]:
         """By name."""
@@ -213,6 +215,7 @@ def forecast(  # noqa: PLR0913 - all that a forecast is of
     opens, closes = season.midnight(first, zone), season.midnight(after, zone)
     expected = series.expected(weddings, profile, zone, opens, (closes - opens) // series.BUCKET)
     sizes = _Sizes(weddings, profile, zone, deployment, month, budget)
+    without = _Without(profile, zone, deployment, month, budget) if weddings else None
     short = defaultdict(list)
     for one in quotas.within(expected, profile.traffic, zone, deployment, granted, now):
         short[one.day].append(one)
@@ -224,6 +227,8 @@ def forecast(  # noqa: PLR0913 - all that a forecast is of
     for day in _days(first, after):
         begins, ends = season.midnight(day, zone), season.midnight(day + timedelta(days=1), zone)
         load = _load(begun[day], _between(expected, begins, ends), sizes.cost(begins, ends), profile.traffic)
+        if without is not None:
+            load = replace(load, added=load.cost.above(without.cost(begins, ends)))
         days.append(Day(day, load, sizes.highest(begins, ends), tuple(short[day]), sizes.cut(begins, ends)))
     return Month(month, zone.key, profile.name, tuple(days), _sum([day.load for day in days]), sizes.spending())
 
@@ -264,6 +269,7 @@ def _sum(loads: Sequence[Load]) -> Load:
         messages=sum(load.messages for load in loads),
         deliveries=sum(load.deliveries for load in loads),
         cost=Cost(rest, planned, usage),
+        added=sum(load.added for load in loads),
     )
 
 
@@ -315,6 +321,20 @@ class _Sizes:
         planned, over = (round(of.get(self._month, 0.0), _DIGITS) for of in (self._made.usd, self._made.over))
         cuts = tuple(cut for cut in self._made.cuts if cut.month == self._month)
         return Spending(self._budget.usd, planned, over, cuts)
+
+
+class _Without:
+    """What the same month costs without any wedding."""
+
+    def __init__(
+        self, profile: Profile, zone: ZoneInfo, deployment: Deployment, month: str, budget: Budget | None
+    ) -> None:
+        self._profile, self._zone = profile, zone
+        self._sizes = _Sizes((), profile, zone, deployment, month, budget)
+
+    def cost(self, begins: datetime, ends: datetime) -> Cost:
+        expected = series.of_season(self._profile, self._zone, begins, (ends - begins) // series.BUCKET)
+        return _load((), expected, self._sizes.cost(begins, ends), self._profile.traffic).cost
 
 
 def _usd_h(made: Plan, deployment: Deployment) -> list[float]:

@@ -18,7 +18,7 @@ from carillon.policy import season, series
 from carillon.policy.capacity import targets
 from carillon.policy.causes import Causes, Grid
 from carillon.policy.demand import Demand
-from carillon.policy.sizing import asked
+from carillon.policy.sizing import MOST_ACU, asked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -55,6 +55,25 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Capped:
+    """A hard cap that is below what is asked for.
+
+    Args:
+        knob: which.
+        at: when the most is asked for.
+        asked: how much then.
+        most: the cap.
+        reason: in words.
+    """
+
+    knob: Knob
+    at: datetime
+    asked: float
+    most: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Sizes over time.
 
@@ -67,6 +86,7 @@ class Plan:
         over: months it takes over their budget because somebody said so, and by how much.
         demand: the most that is expected within each slot.
         rest: sizes without wedding and season.
+        capped: hard caps that are too low for it; the database's ceiling is none of the plan's.
     """
 
     start: datetime
@@ -77,6 +97,7 @@ class Plan:
     over: Mapping[str, float]
     demand: tuple[Demand, ...]
     rest: Mapping[Knob, float]
+    capped: tuple[Capped, ...]
 
     @property
     def end(self) -> datetime:
@@ -137,7 +158,8 @@ def plan(
     sizes = {knob: tuple(row) for knob, row in fitted.rows.items()}
     expected = tuple(demand[_MARGIN : _MARGIN + count])
     rest = {knob: deployment.rest(knob) for knob in sizes}
-    return Plan(first, sizes, tuple(changes), fitted.cuts, fitted.usd, fitted.over, expected, rest)
+    short = tuple(_capped(asked_for, first, zone, deployment))
+    return Plan(first, sizes, tuple(changes), fitted.cuts, fitted.usd, fitted.over, expected, rest, short)
 
 
 def _demand(
@@ -192,6 +214,15 @@ def _held(row: Sequence[float], floor: Sequence[float]) -> list[float]:
     around = [max(floor[index], *row[max(0, index - _LAG) : index + _LEAD + 1]) for index in range(len(row))]
     ahead = [max(around[index : index + HOLD + 1]) for index in range(len(row))]
     return [min(ahead[max(0, index - HOLD) : index + 1]) for index in range(len(row))]
+
+
+def _capped(asked_for: budgets.Rows, first: datetime, zone: ZoneInfo, deployment: Deployment) -> Iterable[Capped]:
+    for knob, row in asked_for.items():
+        wanted, most = max(row), deployment.most(knob)
+        if wanted > most and knob != MOST_ACU:
+            at = first + row.index(wanted) * SLOT
+            when = f"{at.astimezone(zone):%A, %Y-%m-%d at %H:%M} {zone.key}"
+            yield Capped(knob, at, wanted, most, f"{knob.group}: {wanted:g} asked for on {when}, capped at {most:g}")
 
 
 def _fitted(rows: budgets.Rows, first: datetime, deployment: Deployment, budget: Budget | None) -> Fitted:

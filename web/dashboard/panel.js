@@ -34,7 +34,7 @@ export function dayPanel(day, forecast, close) {
 function costs({ cost, usd_per_wedding: each }) {
   const rows = [["Stands anyway", dollars(cost.rest)], ["The plan adds", dollars(cost.plan)], ["Traffic", dollars(cost.usage)],
     ["In all", dollars(cost.total)]];
-  return each === null ? rows : [...rows, ["Per wedding", dollars(each)]];
+  return each === null ? rows : [...rows, ["A wedding adds", dollars(each)]];
 }
 
 function budgetLine({ budget: { usd, planned } }) {

@@ -10,7 +10,7 @@ export function totals({ totals: all, budget }) {
     tile("Phones at most", whole(all.connections), "at the month's peak"),
     tile("Messages", whole(all.messages), counted(all.deliveries, "delivery", "deliveries")),
     tile("Cost in all", dollars(all.cost.total), `${dollars(all.cost.plan)} for the plan`),
-    tile("Cost per wedding", all.usd_per_wedding === null ? "–" : dollars(all.usd_per_wedding), "plan and usage"),
+    tile("Cost per wedding", all.usd_per_wedding === null ? "–" : dollars(all.usd_per_wedding), "what one adds"),
     allowance(budget),
   ];
 }

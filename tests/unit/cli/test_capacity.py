@@ -53,11 +53,12 @@ def test_capacity_says_now_soon_quotas_budget_and_what_was_decided(capsys: pytes
         "phones at most: 1,500, in the hour from Sat 06-12 07:00",
     ]
     titles = [line for before, line in pairwise(lines) if not before]
-    assert titles == ["Now", "Changes within 48 hours", "Quotas", "Budget", "Last decisions"]
+    assert titles == ["Now", "Changes within 48 hours", "Quotas", "Caps that are too low", "Budget", "Last decisions"]
     assert "database.least_acu   2.5   2.5    64  at rest" in lines
     assert "Sat 06-12 12:45  W1 and 11 more begin at 15:00 to 16:00 America/New_York" in lines
     assert "                 database.least_acu 2.5 -> 5" in lines
     assert EXAMPLES["CapacityOut"]["shortages"][0]["reason"] in lines
+    assert EXAMPLES["CapacityOut"]["capped"][0]["reason"] in lines
     assert "2027-06: the plan adds $2,994.60 by the month's end, $587.90 so far, of $3,000.00" in lines
     assert "Fri 06-11 21:15  tasks 9 -> 3: nobody of W0 is left at 21:00 America/New_York" in lines
 
@@ -83,9 +84,10 @@ def test_it_looks_as_far_ahead_as_it_is_told(capsys: pytest.CaptureFixture[str],
 
 
 def test_nothing_short_and_nothing_decided_is_said_in_few_words(capsys: pytest.CaptureFixture[str]) -> None:
-    out = shown(capsys, changed(shortages=[], decisions=[]), "capacity")
+    out = shown(capsys, changed(shortages=[], capped=[], decisions=[]), "capacity")
     assert "those granted are enough for the next 60 days" in out
     assert "Last decisions" not in out
+    assert "Caps" not in out
 
 
 def test_a_decision_that_failed_and_a_budget_that_is_exceeded_stand_out(capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,7 +98,7 @@ def test_a_decision_that_failed_and_a_budget_that_is_exceeded_stand_out(capsys: 
     assert "tasks - -> 3: nobody of W0" in out
     # What AWS says cannot play with the terminal.
     assert "; FAILED: Throttled\\x1b[2J" in out
-    assert "of $3,000.00, $12.50 over it, as allowed" in out
+    assert "of $3,000.00, $12.50 over it" in out
 
 
 def test_a_wedding_is_explained_in_words_or_for_programs(capsys: pytest.CaptureFixture[str]) -> None:

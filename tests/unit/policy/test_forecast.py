@@ -92,8 +92,10 @@ def test_weddings_of_other_months_count_only_for_the_hours_that_reach_into_it() 
 def test_a_day_without_a_wedding_has_no_price_of_one() -> None:
     found = made(several(3, JUNE_16))
     assert day_of(found, 15).load.usd_per_wedding is None
-    busy = day_of(found, 16).load
-    assert busy.usd_per_wedding == pytest.approx((busy.cost.plan + busy.cost.usage) / 3, abs=1e-4)
+    busy, season = day_of(found, 16).load, day_of(made([]), 16).load
+    added = busy.cost.plan + busy.cost.usage - season.cost.plan - season.cost.usage
+    assert busy.usd_per_wedding == pytest.approx(added / 3, abs=1e-4)
+    assert 0 < busy.usd_per_wedding < (busy.cost.plan + busy.cost.usage) / 3, "the season is not the weddings' to pay"
     assert made([]).totals.usd_per_wedding is None
 
 
@@ -312,4 +314,5 @@ def test_a_month_spans_the_seasons_and_the_bills() -> None:
 
 def test_costs_add_up() -> None:
     assert Cost(1, 2, 3).total == 6
-    assert Cost(1, 2, 3).per_wedding(2) == 2.5
+    assert Cost(1, 2, 3).above(Cost(9, 1, 1)) == 3
+    assert Cost(1, 2, 3).above(Cost(0, 4, 4)) == 0

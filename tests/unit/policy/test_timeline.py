@@ -101,6 +101,10 @@ def test_what_a_cap_denies_is_said() -> None:
     raised = next(change for change in of(made, TASKS) if change.size == 50)
     assert raised.reason.startswith("W0 and 1999 more begin at 14:00 Europe/Rome; ")
     assert raised.reason.endswith(" asked for, capped at 50")
+    told = next(one for one in made.capped if one.knob == TASKS)
+    assert (told.most, told.asked > 50) == (50, True)
+    assert told.reason.endswith("asked for on Wednesday, 2027-01-13 at 05:45 America/New_York, capped at 50")
+    assert planned([wedding("W1", T)]).capped == ()
 
 
 def test_nothing_goes_down_for_the_ceremony() -> None:
