@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 from carillon.errors import every_error
-from carillon.protocol.web import CONSOLE
+from carillon.protocol.web import CONSOLE, DASHBOARD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,7 +59,7 @@ def operations_page(document: dict[str, Any]) -> str:
         for name, operations in groups.items()
     )
     links = [(f"#{name}", name.capitalize()) for name in groups]
-    links += [("/openapi.json", "openapi.json"), ("/errors", "Errors"), (CONSOLE, "Console")]
+    links += [("/openapi.json", "openapi.json"), ("/errors", "Errors"), (CONSOLE, "Console"), (DASHBOARD, "Forecast")]
     return _page("HTTP API", document["info"]["description"], links, sections)
 
 
@@ -71,7 +71,9 @@ def errors_page() -> str:
         for error in every_error()
     )
     intro = "Codes are stable. A temporary error may be gone when the same request is sent again."
-    return _page("Errors", intro, [("/docs", "HTTP API"), (CONSOLE, "Console")], f"<dl>{entries}</dl>")
+    return _page(
+        "Errors", intro, [("/docs", "HTTP API"), (CONSOLE, "Console"), (DASHBOARD, "Forecast")], f"<dl>{entries}</dl>"
+    )
 
 
 def _page(title: str, intro: str, links: Iterable[tuple[str, str]], content: str) -> str:

@@ -31,10 +31,7 @@ WARM_ACTIONS: Final = (
 """The planner calls none of those that put and delete, nor UpdateService: Application Auto Scaling asks that its caller
 might (Application Auto Scaling User Guide, "Permissions required for API actions on target services")."""
 CLUSTER_ACTIONS: Final = ("rds:DescribeDBClusters", "rds:ModifyDBCluster")
-SCHEDULE_ACTIONS: Final = (
-    *("scheduler:CreateSchedule", "scheduler:UpdateSchedule"),
-    *("scheduler:DeleteSchedule", "scheduler:GetSchedule"),
-)
+SCHEDULE_ACTIONS: Final = (*("scheduler:CreateSchedule", "scheduler:DeleteSchedule"),)
 _PROBED: Final = "non-existing-db"
 """The instance of account 12345 that Application Auto Scaling tries to tag; IAM takes no account of five digits."""
 
