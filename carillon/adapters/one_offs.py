@@ -66,11 +66,10 @@ class AwsOneOffs:
         """Those that are yet to come. Two at the same time, or one that calls something else, look like no other."""
         found: dict[datetime, str] = {}
         for name in self._names(_PREFIX):
-            if not (ours := _NAME.fullmatch(name)):
-                continue
-            time, told, mark = ours.groups()
-            at = datetime.strptime(time, _TIME).replace(tzinfo=UTC)
-            if at > self._clock():
+            ours = _NAME.fullmatch(name)
+            at = _when(ours[1]) if ours else None
+            if ours and at and at > self._clock():
+                _, told, mark = ours.groups()
                 known = mark == self._mark and at not in found
                 found[at] = told if known else f"{told}, to be put again"
         return found
@@ -135,6 +134,14 @@ class AwsOneOffs:
 
 def _input(one_off: OneOff) -> str:
     return json.dumps({"cause": one_off.reason, "sizes": dict(one_off.sizes)})
+
+
+def _when(time: str) -> datetime | None:
+    """None for digits that are no time: a schedule that somebody put there by hand stops no round."""
+    try:
+        return datetime.strptime(time, _TIME).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def _time(at: datetime) -> str:

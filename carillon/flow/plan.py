@@ -6,6 +6,7 @@ for this moment before; nothing is lowered then, for nobody knows what it stands
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from carillon.policy.capacity import Knob, Present, Step, Target
     from carillon.ports.scaling import OneOffs, PlanPorts, Scaling
 
+_LOG = logging.getLogger(__name__)
 WARMED_AHEAD: Final = timedelta(minutes=75)
 """A round comes every quarter of an hour, so that a wedding is warmed at least an hour before its window."""
 
@@ -129,12 +131,13 @@ def plan(
     """
     profile, zone = season.profile(settings.season), season.zone(settings.time_zone)
     peak = season.peak_at(profile, now, zone)
-    ahead = _ahead(ports, settings, now)
+    ahead, wrong = _ahead(ports, settings, now)
     if ahead is None:
         groups = {knob.group: knob for knob in deployment(settings).knobs()}
         targets = applied.of_season(peak, limits(settings), planned or {}, groups)
     else:
-        targets = applied.of_plan(ahead.plan, now, limits(settings), quiet=season.is_quiet(profile, now, zone))
+        quiet = season.is_quiet(profile, now, zone)
+        targets = applied.of_plan(ahead.plan, now, limits(settings), quiet=quiet, reacted=ahead.reacted)
     present, unseen = _look(ports.scaling, targets)
     steps = capacity.steps(targets, present)
     if ahead is None:
@@ -142,7 +145,7 @@ def plan(
     done = tuple(map(Done, steps)) if dry_run else _carry_out(ports.scaling, steps, present)
     trigger = _Trigger.of(ahead, peak.multiplier if peak else 1.0)
     recorded = not dry_run and _record(ports, now, trigger, done)
-    outcome = Outcome(now, peak.name if peak else "", done, unseen, None, recorded, dry_run)
+    outcome = Outcome(now, peak.name if peak else "", done, (*wrong, *unseen), None, recorded, dry_run)
     if ahead is not None:
         outcome = _prepare(ports, settings, outcome, ahead)
     if not dry_run:
@@ -150,11 +153,15 @@ def plan(
     return outcome
 
 
-def _ahead(ports: PlanPorts, settings: CapacitySettings, now: datetime) -> Upcoming | None:
+def _ahead(ports: PlanPorts, settings: CapacitySettings, now: datetime) -> tuple[Upcoming | None, tuple[str, ...]]:
+    """What is to come, and what is wrong with the calendar beside its being away, which fails the round at its end."""
     try:
-        return upcoming(ports.calendar, ports.log, settings, now)
+        return upcoming(ports.calendar, ports.log, settings, now), ()
     except OutageError:
-        return None
+        return None, ()
+    except Exception as error:  # noqa: BLE001 - one row that nobody foresaw must not cost everybody the season's raise
+        _LOG.exception("no plan comes of this calendar")
+        return None, (f"the calendar: {type(error).__name__}: {error}",)
 
 
 def _look(scaling: Scaling, targets: Iterable[Target]) -> tuple[dict[Knob, Present], tuple[str, ...]]:
@@ -255,7 +262,7 @@ class _Trigger:
     def of(cls, ahead: Upcoming | None, multiplier: float) -> _Trigger:
         if ahead is None:
             return cls("season", multiplier)
-        return cls("plan", ahead.plan.demand[0].connections)
+        return cls("plan", ahead.plan.expected)
 
 
 def _record(ports: PlanPorts, now: datetime, trigger: _Trigger, done: Iterable[Done]) -> bool:

@@ -15,7 +15,7 @@ from carillon.policy.quotas import shortages
 from carillon.policy.timeline import HORIZON, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import datetime
 
     from carillon.config import CapacitySettings
@@ -40,12 +40,14 @@ class Upcoming:
         weddings: of the next 60 days, and those that are on.
         shortages: of quotas, likewise.
         spent: what the plan has added to this month so far, in USD.
+        reacted: groups that were changed in reaction to load in the last hour.
     """
 
     plan: Plan
     weddings: Sequence[Wedding]
     shortages: tuple[Shortage, ...]
     spent: float
+    reacted: Collection[str]
 
 
 def upcoming(calendar: Calendar, log: ScalingLog, settings: CapacitySettings, now: datetime) -> Upcoming:
@@ -69,7 +71,7 @@ def upcoming(calendar: Calendar, log: ScalingLog, settings: CapacitySettings, no
     horizon = _month(_month(now + HORIZON) + timedelta(days=31)) - now
     ahead = plan(weddings, profile, zone, made, now, horizon=horizon, budget=budget)
     short = shortages(weddings, profile, zone, made, quotas(settings), now, days=LOOK_AHEAD.days)
-    return Upcoming(ahead, weddings, short, spent)
+    return Upcoming(ahead, weddings, short, spent, frozenset(log.reacted()))
 
 
 def _month(when: datetime) -> datetime:

@@ -10,7 +10,7 @@ from carillon.policy.capacity import Action, Kind, Target
 from carillon.policy.sizing import MOST_ACU
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from datetime import datetime
 
     from carillon.policy.capacity import Limits, Step
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from carillon.policy.timeline import Plan
 
 
-def of_plan(plan: Plan, now: datetime, limits: Limits, *, quiet: bool) -> tuple[Target, ...]:
+def of_plan(plan: Plan, now: datetime, limits: Limits, *, quiet: bool, reacted: Collection[str]) -> tuple[Target, ...]:
     """The size of every knob by the plan; but the database's ceiling, which stays the deployment's.
 
     A ceiling that followed the plan would strangle whatever the calendar does not know.
@@ -28,11 +28,16 @@ def of_plan(plan: Plan, now: datetime, limits: Limits, *, quiet: bool) -> tuple[
         now: aware.
         limits: of the deployment.
         quiet: whether so little happens at this hour that warm consumers above the plan are a waste.
+        reacted: groups that lately were changed in reaction to load: theirs are none.
     """
     sizes = {knob: size for knob, size in plan.at(now).items() if knob != MOST_ACU}
     made = (Target(knob, size, plan.reason(knob, now)) for knob, size in sizes.items())
     return tuple(
-        replace(one, most=limits.lane_max, takes_back=quiet and one.size == plan.rest[one.knob])
+        replace(
+            one,
+            most=limits.lane_max,
+            takes_back=quiet and one.size == plan.rest[one.knob] and one.knob.group not in reacted,
+        )
         if one.knob.kind is Kind.PROVISIONED
         else one
         for one in made

@@ -87,6 +87,7 @@ class Plan:
         demand: the most that is expected within each slot.
         rest: sizes without wedding and season.
         capped: hard caps that are too low for it; the database's ceiling is none of the plan's.
+        why: why every knob has its size in the first slot.
     """
 
     start: datetime
@@ -98,11 +99,17 @@ class Plan:
     demand: tuple[Demand, ...]
     rest: Mapping[Knob, float]
     capped: tuple[Capped, ...]
+    why: Mapping[Knob, str]
 
     @property
     def end(self) -> datetime:
         """After the last slot."""
         return self.start + len(self.demand) * SLOT
+
+    @property
+    def expected(self) -> float:
+        """The most connections of what the first slot stands for: it is raised a lead ahead of them."""
+        return _most_expected(self.demand)
 
     def at(self, when: datetime) -> dict[Knob, float]:
         """All sizes at a moment; IndexError outside of the plan."""
@@ -112,11 +119,9 @@ class Plan:
     def reason(self, knob: Knob, when: datetime) -> str:
         """Why a knob has its size at a moment; IndexError outside of the plan."""
         index, changed = self._index(when), [one for one in self.changes if one.knob == knob and one.at <= when]
-        if self.sizes[knob][index] == self.rest[knob]:
-            return "at rest"
-        if changed:
-            return changed[-1].reason
-        return f"{self.demand[index].connections:,.0f} connections are expected"
+        if index == 0 or not changed:
+            return self.why[knob]
+        return "at rest" if self.sizes[knob][index] == self.rest[knob] else changed[-1].reason
 
     def _index(self, when: datetime) -> int:
         index = (when - self.start) // SLOT
@@ -150,7 +155,8 @@ def plan(
     demand, busy = _demand(weddings, profile, zone, first - _MARGIN * SLOT, count + 2 * _MARGIN)
     wanted = _wanted(demand, busy, deployment, profile)
     floor = _season(profile, zone, deployment, first - _MARGIN * SLOT, len(demand))
-    asked_for = {knob: _held(row, floor[knob])[_MARGIN : _MARGIN + count] for knob, row in wanted.items()}
+    held = {knob: _held(row, floor[knob]) for knob, row in wanted.items()}
+    asked_for = {knob: row[_MARGIN : _MARGIN + count] for knob, row in held.items()}
     capped = {knob: [min(size, deployment.most(knob)) for size in row] for knob, row in asked_for.items()}
     fitted = _fitted(capped, first, deployment, budget)
     told = _Told(Causes(weddings, profile, zone, GRID), asked_for, capped, fitted)
@@ -159,7 +165,13 @@ def plan(
     expected = tuple(demand[_MARGIN : _MARGIN + count])
     rest = {knob: deployment.rest(knob) for knob in sizes}
     short = tuple(_capped(asked_for, first, zone, deployment))
-    return Plan(first, sizes, tuple(changes), fitted.cuts, fitted.usd, fitted.over, expected, rest, short)
+    before = {knob: min(row[_MARGIN - 1], deployment.most(knob)) for knob, row in held.items()}
+    why = {knob: told.first(knob, first, before[knob], rest[knob], _most_expected(expected)) for knob in sizes}
+    return Plan(first, sizes, tuple(changes), fitted.cuts, fitted.usd, fitted.over, expected, rest, short, why)
+
+
+def _most_expected(demand: Sequence[Demand]) -> float:
+    return max(one.connections for one in demand[: 1 + _LEAD])
 
 
 def _demand(
@@ -249,10 +261,24 @@ class _Told:
     def _reason(self, knob: Knob, index: int, at: datetime, *, raised: bool) -> str:
         if self._capped[knob][index] == self._capped[knob][index - 1]:
             return f"another month's budget begins; {self._capped[knob][index]:g} planned"
+        return self._cause(at, raised=raised) + self._bounds(knob, index)
+
+    def first(self, knob: Knob, at: datetime, before: float, rest: float, expected: float) -> str:
+        """Why a knob has its size in the first slot, where `before` was planned for the one before."""
+        planned = self._capped[knob][0]
+        if planned != before:
+            return self._cause(at, raised=planned > before) + self._bounds(knob, 0)
+        why = "at rest" if planned == rest else f"{expected:,.0f} connections are expected"
+        return why + self._bounds(knob, 0)
+
+    def _cause(self, at: datetime, *, raised: bool) -> str:
         key = (at, raised)
         if key not in self._words:
             self._words[key] = self._causes.of(at, raised=raised)
+        return self._words[key]
+
+    def _bounds(self, knob: Knob, index: int) -> str:
         wanted, allowed, size = self._asked[knob][index], self._capped[knob][index], self._rows[knob][index]
         capped = f"; {wanted:g} asked for, capped at {allowed:g}" if allowed < wanted else ""
         cut = f"; {allowed:g} planned, cut to {size:g} by the budget" if size < allowed else ""
-        return self._words[key] + capped + cut
+        return capped + cut

@@ -49,6 +49,19 @@ def carried() -> list[dict[str, Any]]:
     return [json.loads(one["Target"]["Input"]) for one in schedules()]
 
 
+def test_a_schedule_whose_name_is_no_time_stops_no_round(one_offs: AwsOneOffs) -> None:
+    """Somebody put it there by hand."""
+    boto3.client("scheduler", region_name=REGION).create_schedule(
+        Name="plan-20271399T2500Z-ab-cd",
+        GroupName=GROUP,
+        ScheduleExpression="at(2027-06-05T13:15:00)",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": TARGET, "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/caller"},
+    )
+    one_offs.put(RAISE)
+    assert dict(one_offs.standing()) == {AT: fingerprint(RAISE)}
+
+
 def test_the_planner_is_called_once_at_that_minute_with_the_sizes_and_the_reason(one_offs: AwsOneOffs) -> None:
     one_offs.put(RAISE)
     (made,) = schedules()

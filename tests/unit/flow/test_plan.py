@@ -11,6 +11,7 @@ import pytest
 from carillon.config import CapacitySettings, LaneSizes
 from carillon.errors import ConfigError, ScalingError
 from carillon.flow.plan import plan
+from carillon.flow.upcoming import upcoming
 from carillon.model import Lane
 from carillon.names import Metric
 from carillon.policy.capacity import TASKS, Kind, Knob, Present
@@ -19,7 +20,7 @@ from carillon.policy.deployed import deployment
 from carillon.policy.lanes import LANES
 from carillon.policy.one_offs import fingerprint
 from carillon.policy.sizing import LEAST_ACU, MOST_ACU, READERS
-from carillon.ports.scaling import PlanPorts
+from carillon.ports.scaling import PlanPorts, ScalingEvent
 from carillon.testing import World
 from carillon.testing.scaling import MemoryCalendar, MemoryOneOffs, MemoryScaling, MemoryScalingLog, MemoryWarming
 from carillon.testing.sockets import CountingMetrics
@@ -45,13 +46,30 @@ PEAK = datetime(2027, 6, 5, 21, 30, tzinfo=UTC)
 NIGHT = datetime(2027, 6, 6, 6, tzinfo=UTC)
 WINTER = datetime(2027, 1, 13, 14, tzinfo=UTC)
 """A Wednesday without season: everything is at rest but for what the calendar asks."""
-QUARTER, HOUR = timedelta(minutes=15), timedelta(hours=1)
+MINUTE, QUARTER, HOUR = timedelta(minutes=1), timedelta(minutes=15), timedelta(hours=1)
 CRITICAL, LOW = Knob(Kind.RESERVED, Lane.CRITICAL), Knob(Kind.RESERVED, Lane.LOW)
 
 
 def wedding(name: str, begins: datetime, *, team: int = 300, guests: int = 4000) -> Wedding:
     """3,400 connections, unless told otherwise."""
     return Wedding(name, begins, "America/New_York", team, guests)
+
+
+def reaction(group: str, at: datetime) -> ScalingEvent:
+    """A lane's consumers, doubled because of its queue."""
+    return ScalingEvent(
+        decided_at=at,
+        scaling_group=group,
+        action="scale_up",
+        previous_size=8,
+        new_size=16,
+        new_maximum=None,
+        trigger_metric="queued",
+        trigger_value=20_000,
+        threshold=10_000,
+        reason="20,000 messages are queued, more than 10,000",
+        failure="",
+    )
 
 
 class Stage:
@@ -166,7 +184,50 @@ def test_every_decision_is_recorded_with_what_led_to_it_the_refused_ones_too(sta
     )
     assert (refused.trigger_metric, refused.trigger_value, refused.decided_at) == ("plan", 2500, PEAK)
     assert events["provisioned.low"].failure == ""
-    assert "2,500 connections are expected" in events["provisioned.low"].reason
+    assert events["provisioned.low"].reason == "the season's peak of June, 10x, begins at 18:00 America/New_York"
+
+
+def test_a_raise_and_a_lowering_say_whose_they_are_and_what_is_yet_to_come(stage: Stage) -> None:
+    """A raise comes a quarter of an hour ahead: the few who are there by then are not its reason."""
+    begins = WINTER + 6 * HOUR
+    stage.calendar.held.append(wedding("W1", begins))
+    stage.plan(begins - 2 * HOUR - QUARTER)
+    assert {event.reason for event in stage.log.events} == {"W1 begins at 15:00 America/New_York"}
+    assert {event.trigger_value for event in stage.log.events} == {3400 + 18.75}
+    stage.plan(begins + 6 * HOUR + QUARTER)
+    assert stage.log.events[-1].reason == "nobody of W1 is left at 21:00 America/New_York"
+
+
+def test_a_size_that_the_budget_keeps_at_rest_says_so(stage: Stage) -> None:
+    stage.calendar.held += [wedding(f"W{number}", WINTER) for number in range(10)]
+    ahead = upcoming(stage.calendar, stage.log, replace(SETTINGS, budget_usd=1), WINTER).plan
+    assert ahead.reason(LEAST_ACU, WINTER).endswith("planned, cut to 2 by the budget")
+
+
+def test_what_was_warmed_in_reaction_to_load_is_not_taken_back_at_night_within_the_hour(stage: Stage) -> None:
+    """A spike at two in the morning: the quiet hours are for what stands idle."""
+    warm, most = Knob(Kind.PROVISIONED, Lane.LOW), 50
+    stage.scaling.knobs[warm] = Present(2, 16, most)
+    night = WINTER.replace(hour=7)
+    stage.log.events.append(reaction("provisioned.low", night - 5 * MINUTE))
+    stage.log.now = night
+    assert stage.plan(night).done == ()
+    assert stage.scaling.knobs[warm] == Present(2, 16, most)
+    stage.log.now = night + HOUR
+    stage.plan(night + HOUR).check()
+    assert stage.scaling.knobs[warm].in_force == 2, "an hour later it stands idle"
+
+
+def test_a_calendar_that_nobody_understands_costs_no_peak_and_fails_the_round(stage: Stage) -> None:
+    def broken(_start: datetime, _end: datetime) -> list[Wedding]:
+        raise ValueError("year 12027 is out of range")
+
+    stage.calendar.between = broken  # type: ignore[assignment,method-assign]
+    outcome = stage.plan(PEAK)
+    assert stage.sizes()["tasks"] == 30
+    with pytest.raises(ScalingError, match="the calendar: ValueError: year 12027"):
+        outcome.check()
+    assert stage.world.counted[Metric.CALENDAR_AWAY] == 1
 
 
 def test_what_cannot_be_read_is_left_alone_and_fails_the_round(stage: Stage) -> None:
