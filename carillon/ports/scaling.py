@@ -84,7 +84,8 @@ class Warming(Protocol):
         """Warm the teams, preferences, inbox heads and sockets of these weddings; answers how many people they are.
 
         Raises:
-            OutageError: the database is away. A cache that is away is no error: it is asked again by the flow.
+            OutageError: the database is away, or too slow for them all. A cache that is away is no error: it is asked
+                again by the flow.
         """
         ...
 
