@@ -30,6 +30,10 @@ LOOK_AHEAD: Final = timedelta(days=60)
 AROUND: Final = timedelta(hours=12)
 """No wedding reaches further from its T, lead and lag of a plan included."""
 
+STANDING: Final = timedelta(days=7)
+"""How far before a month what stands at its beginning may have been set: a size lasts from hour to hour, from Sunday to
+Friday at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Upcoming:
@@ -63,8 +67,9 @@ def upcoming(calendar: Calendar, log: ScalingLog, settings: CapacitySettings, no
     profile, zone, made = season.profile(settings.season), season.zone(settings.time_zone), deployment(settings)
     weddings = calendar.between(now - AROUND, now + LOOK_AHEAD + AROUND)
     month = _month(now)
+    made_since = log.made(month - STANDING)
     ordered = [
-        budgets.Ordered(one.decided_at, one.scaling_group, one.previous_size, one.new_size) for one in log.made(month)
+        budgets.Ordered(one.decided_at, one.scaling_group, one.previous_size, one.new_size) for one in made_since
     ]
     spent = budgets.spent(ordered, month, now, made)
     budget = budgets.Budget(settings.budget_usd, {budgets.month_of(now): spent}, override=settings.over_budget)

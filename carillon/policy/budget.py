@@ -158,7 +158,7 @@ def spent(ordered: Iterable[Ordered], start: datetime, now: datetime, deployment
     """What was added to rest between two moments, in USD.
 
     Args:
-        ordered: what was set in between, the earliest first.
+        ordered: what was set, the earliest first; of what was set before `start` only how it stood by then counts.
         start: such as the first moment of a month.
         now: until when.
         deployment: what stands at rest.
@@ -171,8 +171,9 @@ def spent(ordered: Iterable[Ordered], start: datetime, now: datetime, deployment
         if one.previous is not None:
             sizes[knobs[one.group]] = one.previous
     for one in known:
-        cost += (usd_per_hour(sizes, deployment) - rest) * (one.at - since).total_seconds() / 3600
-        sizes[knobs[one.group]], since = one.size, one.at
+        at = max(start, one.at)
+        cost += (usd_per_hour(sizes, deployment) - rest) * (at - since).total_seconds() / 3600
+        sizes[knobs[one.group]], since = one.size, at
     cost += (usd_per_hour(sizes, deployment) - rest) * (now - since).total_seconds() / 3600
     return max(0.0, cost)
 

@@ -14,6 +14,7 @@ from carillon.flow.plan import plan
 from carillon.flow.upcoming import upcoming
 from carillon.model import Lane
 from carillon.names import Metric
+from carillon.policy.budget import usd_per_hour
 from carillon.policy.capacity import TASKS, Kind, Knob, Present
 from carillon.policy.demand import Wedding
 from carillon.policy.deployed import deployment
@@ -417,6 +418,18 @@ def test_what_a_month_has_spent_is_not_spent_again(stage: Stage) -> None:
     (warning,) = {one.split(":")[0] for one in plan(stage.ports, settings, later + HOUR).warnings}
     assert warning.startswith("the budget of 2027-01 is $80.00, of which $")
     assert not warning.endswith("$80.00 is left for the plan")
+
+
+def test_a_wedding_over_the_months_end_is_paid_by_both_months(stage: Stage) -> None:
+    ends = datetime(2027, 2, 1, tzinfo=UTC)
+    stage.calendar.held += [wedding(f"W{number}", ends - 2 * HOUR) for number in range(10)]
+    for at in (ends - 4 * HOUR - QUARTER, ends - MINUTE):
+        stage.plan(at).check()
+    made, standing = deployment(SETTINGS), {knob: present.size or 0 for knob, present in stage.scaling.knobs.items()}
+    added = usd_per_hour(standing, made) - usd_per_hour({knob: made.rest(knob) for knob in standing}, made)
+    assert added > 0
+    later = upcoming(stage.calendar, stage.log, SETTINGS, ends + 2 * HOUR)
+    assert later.spent == pytest.approx(2 * added), "nothing was changed since the month began, but it costs"
 
 
 def test_settings_that_name_nothing_are_refused(stage: Stage) -> None:

@@ -170,6 +170,15 @@ def test_what_stood_before_the_first_change_is_known_by_it() -> None:
     assert spent(lowered, START, START + timedelta(hours=24), PROD) == pytest.approx(4 * acus * ACU_H)
 
 
+def test_what_was_raised_before_the_month_costs_from_its_first_moment_on() -> None:
+    """It still stands, so that no change of this month says so."""
+    raised = [ordered(-5, "tasks", 3, 13)]
+    hour = 10 * PROD.task_cores * CORE_H
+    assert spent(raised, START, START + timedelta(hours=2), PROD) == pytest.approx(2 * hour)
+    over = [*raised, ordered(-1, "tasks", 13, 3)]
+    assert spent(over, START, START + timedelta(hours=2), PROD) == 0
+
+
 def test_groups_that_cost_nothing_or_nobody_knows_are_not_counted_and_less_than_rest_pays_nothing_back() -> None:
     odd = [ordered(1, "reserved.low", 2, 50), ordered(1, "unheard.of", None, 9), ordered(2, "tasks", None, 1)]
     assert spent(odd, START, START + timedelta(hours=24), PROD) == 0
