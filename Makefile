@@ -7,7 +7,9 @@ PYTEST := $(PYTHON) -m pytest
 BENCH = $(if $(N),--n $(N)) $(if $(RATE),--rate $(RATE)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 SETTINGS := --settings local.settings:LocalSettings
 # Integration tests that run the product in the tests' own process, so that coverage sees it.
-IN_PROCESS := $(addprefix tests/integration/,test_cli.py test_clients.py test_import.py test_listen.py)
+IN_PROCESS := $(addprefix tests/integration/,test_capacity.py test_cli.py test_clients.py test_import.py test_listen.py)
+# By file: what a file's tests share, such as synthesised templates, is made once.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 BENCHES := bench-post bench-latency bench-fanout bench-connect bench-lanes bench-sustain bench-servers bench-cold
 
 .DEFAULT_GOAL := help
@@ -48,7 +50,7 @@ check: setup ## Lint, types, import contracts, and the tests that coverage is co
 	$(PYTHON) -m mypy
 	$(PYTHON) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 	$(PYTHON) -m carillon.cli docs --check $(SETTINGS)
-	$(PYTEST) tests/unit tests/contract tests/stacks $(IN_PROCESS) -q -m "not faults" --cov --cov-report=term:skip-covered $(ARGS)
+	$(PYTEST) tests/unit tests/contract tests/stacks $(IN_PROCESS) -q -m "not faults" $(SIDE_BY_SIDE) --cov --cov-report=term:skip-covered $(ARGS)
 
 test-unit: setup ## Unit tests
 	$(PYTEST) tests/unit -q $(ARGS)

@@ -68,14 +68,12 @@ class Wiring:
         routes: WebSocket route key to its function, or to the text that a mock integration answers.
         sources: the event source mappings.
         service: the variables of the HTTP API's container.
-        schedules: what EventBridge Scheduler calls when.
     """
 
     queues: dict[str, dict[str, Any]]
     routes: dict[str, Function | str]
     sources: tuple[Source, ...]
     service: Declared
-    schedules: tuple[dict[str, Any], ...]
 
     @property
     def sockets(self) -> tuple[Function, ...]:
@@ -99,7 +97,6 @@ def from_document(document: Mapping[str, Any]) -> Wiring:
                 Source(one["queue"], one["batch_size"], one["partial"], _function(one)) for one in document["mappings"]
             ),
             service=document["service"]["environment"],
-            schedules=tuple(document["schedules"]),
         )
     except (KeyError, TypeError) as error:
         raise WiringError(f"{FILE.name} lacks {error}; make it anew with `make docs`") from error
