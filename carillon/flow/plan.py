@@ -136,7 +136,7 @@ def plan(
         groups = {knob.group: knob for knob in deployment(settings).knobs()}
         targets = applied.of_season(peak, limits(settings), planned or {}, groups)
     else:
-        quiet = season.is_quiet(profile, now, zone)
+        quiet = season.is_quiet(profile, now, zone) and not ahead.has_wedding(now, profile.traffic)
         targets = applied.of_plan(ahead.plan, now, limits(settings), quiet=quiet, reacted=ahead.reacted)
     present, unseen = _look(ports.scaling, targets)
     steps = capacity.steps(targets, present)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from carillon.policy.explain import Explanation
     from carillon.policy.quotas import Shortage
     from carillon.policy.timeline import Plan
+    from carillon.policy.traffic import Traffic
     from carillon.ports.scaling import Calendar, ScalingLog
 
 LOOK_AHEAD: Final = timedelta(days=60)
@@ -52,6 +53,10 @@ class Upcoming:
     shortages: tuple[Shortage, ...]
     spent: float
     reacted: Collection[str]
+
+    def has_wedding(self, when: datetime, traffic: Traffic) -> bool:
+        """Whether any wedding is on at a moment, preparation and reception included."""
+        return any(one.phase_at(when, traffic) is not None for one in self.weddings if not one.canceled)
 
 
 def upcoming(calendar: Calendar, log: ScalingLog, settings: CapacitySettings, now: datetime) -> Upcoming:

@@ -219,6 +219,19 @@ def test_what_was_warmed_in_reaction_to_load_is_not_taken_back_at_night_within_t
     assert stage.scaling.knobs[warm].in_force == 2, "an hour later it stands idle"
 
 
+def test_nothing_is_taken_back_at_night_while_a_wedding_is_on(stage: Stage) -> None:
+    """Small enough to fit into what stands at rest; target tracking has its reasons, and a dance goes on until two."""
+    warm, most = Knob(Kind.PROVISIONED, Lane.LOW), 50
+    night = WINTER.replace(hour=5)
+    stage.calendar.held.append(wedding("W1", night - 5 * HOUR, team=5, guests=80))
+    stage.plan(night).check()
+    stage.scaling.knobs[warm] = Present(2, 16, most)
+    stage.plan(night + QUARTER).check()
+    assert stage.scaling.knobs[warm] == Present(2, 16, most)
+    stage.plan(night + HOUR).check()
+    assert stage.scaling.knobs[warm].in_force == 2, "the dance is over"
+
+
 def test_a_calendar_that_nobody_understands_costs_no_peak_and_fails_the_round(stage: Stage) -> None:
     def broken(_start: datetime, _end: datetime) -> list[Wedding]:
         raise ValueError("year 12027 is out of range")
