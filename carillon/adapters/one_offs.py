@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
@@ -31,6 +31,9 @@ _PAGE: Final = 100
 _RETRIES: Final = {"MaximumEventAgeInSeconds": 840, "MaximumRetryAttempts": 10}
 """As the season's schedules do: for 14 minutes, then the next round makes up for it."""
 _DIGITS: Final = 8
+_AT_ONCE: Final = timedelta(minutes=1)
+"""AWS takes no time that has gone by. What was to come while the round was at work is called a minute later."""
+_CLOSE: Final = timedelta(seconds=5)
 
 
 class AwsOneOffs:
@@ -109,12 +112,14 @@ class AwsOneOffs:
         """One of that name carries the same."""
         if not self._group:
             return
+        now = self._clock()
+        at = one_off.at if one_off.at > now + _CLOSE else now + _AT_ONCE
         try:
             self._scheduler.create_schedule(
                 Name=name,
                 GroupName=self._group,
                 Description=one_off.reason[:512],
-                ScheduleExpression=f"at({one_off.at.astimezone(UTC):%Y-%m-%dT%H:%M:%S})",
+                ScheduleExpression=f"at({at.astimezone(UTC):%Y-%m-%dT%H:%M:%S})",
                 ScheduleExpressionTimezone="UTC",
                 FlexibleTimeWindow={"Mode": "OFF"},
                 ActionAfterCompletion="DELETE",

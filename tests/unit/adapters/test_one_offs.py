@@ -49,6 +49,16 @@ def carried() -> list[dict[str, Any]]:
     return [json.loads(one["Target"]["Input"]) for one in schedules()]
 
 
+@pytest.mark.parametrize("seconds", [-3, 0, 2])
+def test_a_call_whose_time_comes_while_the_round_is_at_work_is_made_a_minute_later(aws: None, seconds: int) -> None:
+    """AWS refuses a time that has gone by, and the round's other calls would fail with it."""
+    now = AT + timedelta(seconds=seconds)
+    planner(now=now).put(RAISE)
+    (made,) = schedules()
+    assert made["ScheduleExpression"] == f"at({now + timedelta(minutes=1):%Y-%m-%dT%H:%M:%S})"
+    assert planner(now=AT + timedelta(seconds=5)).standing() == {}, "its moment is past: nothing is to be dropped"
+
+
 def test_a_schedule_whose_name_is_no_time_stops_no_round(one_offs: AwsOneOffs) -> None:
     """Somebody put it there by hand."""
     boto3.client("scheduler", region_name=REGION).create_schedule(
