@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
 
 from carillon.errors import ScalingError
 from carillon.policy.capacity import Kind, Present
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from carillon.config import PlanSettings
     from carillon.policy.capacity import Knob, Step
@@ -24,6 +25,8 @@ _WARM: Final = {"ServiceNamespace": "lambda", "ScalableDimension": "lambda:funct
 _READERS: Final = {"ServiceNamespace": "rds", "ScalableDimension": "rds:cluster:ReadReplicaCount"}
 _PATIENCE: Final = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 4, "mode": "standard"})
 """Throttled calls are tried four times with back-off, some seconds in all; then the next round tries again."""
+_SILENT_S: Final = 30.0
+"""An API that answers nothing costs half a minute of tries; asked for each knob of the lanes, it costs the round."""
 _NOTHING_WARM: Final = "ProvisionedConcurrencyConfigNotFoundException"
 
 
@@ -48,10 +51,17 @@ def code(error: ClientError) -> str:
 
 
 class AwsScaling:
-    """See `ports.scaling.Scaling`."""
+    """See `ports.scaling.Scaling`.
 
-    def __init__(self, settings: PlanSettings, *, region: str) -> None:
-        self._settings = settings
+    Args:
+        settings: what is sized.
+        region: of it.
+        clock: in seconds, tells for how long an API that did not answer is not asked again.
+    """
+
+    def __init__(self, settings: PlanSettings, *, region: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings, self._clock = settings, clock
+        self._silent: dict[str, float] = {}
         self._scaling: Any = connect("application-autoscaling", region)
         self._lambda: Any = connect("lambda", region)
         self._ecs: Any = connect("ecs", region)
@@ -68,7 +78,7 @@ class AwsScaling:
     def read(self, knob: Knob) -> Present:
         """What is set and in force."""
         self._check(knob)
-        with refusals():
+        with self._asking(knob):
             if knob.kind is Kind.TASKS:
                 return self._tasks()
             if knob.kind is Kind.LEAST_ACU:
@@ -80,7 +90,7 @@ class AwsScaling:
     def write(self, step: Step) -> None:
         """Set it; a knob that is Application Auto Scaling's must have been registered by the deployment."""
         self._check(step.knob)
-        with refusals():
+        with self._asking(step.knob):
             if step.knob.kind is Kind.LEAST_ACU:
                 self._set_least_acu(step.new)
             elif step.knob.kind is Kind.RESERVED:
@@ -97,7 +107,7 @@ class AwsScaling:
         if knob.kind is not Kind.PROVISIONED:
             raise ScalingError(f"{knob.group} is nothing that stands warm")
         name, alias = self._function(knob)
-        with refusals():
+        with self._asking(knob):
             ordered = self._ordered(knob)
             if ordered.get("RequestedProvisionedConcurrentExecutions", 0) == size and ordered.get("Status") != "FAILED":
                 return
@@ -110,6 +120,19 @@ class AwsScaling:
             except ClientError as error:
                 if code(error) != _NOTHING_WARM:
                     raise
+
+    @contextmanager
+    def _asking(self, knob: Knob) -> Iterator[None]:
+        """As `refusals`; the lanes' knobs have their APIs in common, so that one's silence is that of all."""
+        api = knob.kind.value if knob.lane is None else "lanes"
+        if self._clock() < self._silent.get(api, 0.0):
+            raise ScalingError("not asked: its API did not answer just now")
+        with refusals():
+            try:
+                yield
+            except (ConnectTimeoutError, ReadTimeoutError):
+                self._silent[api] = self._clock() + _SILENT_S
+                raise
 
     def _check(self, knob: Knob) -> None:
         if not self.knows(knob):

@@ -6,10 +6,11 @@ Lambda's provisioned concurrency is unknown to moto: there `deployed_aws` answer
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 import boto3
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from carillon.adapters.scaling import AwsScaling
 from carillon.config import LaneUrls
@@ -69,6 +70,32 @@ def test_warm_environments_are_read_and_both_bounds_are_set(scaling: AwsScaling)
     scaling.write(raised(WARM, 20, 40))
     assert scaling.read(WARM) == Present(20, 20, 40)
     assert {url.partition("2019-09-30")[2] for url in asked} == {f"{PROVISIONED_PATH}?Qualifier=live"}
+
+
+def test_an_api_that_is_silent_is_asked_for_one_lane_and_keeps_nothing_else_from_being_set(
+    aws: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four tries of seven seconds for each of eight knobs would be longer than a round may take."""
+    monkeypatch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_given: 0)
+    now, asked = [0.0], list[str]()
+    scaling = AwsScaling(SETTINGS, region=REGION, clock=lambda: now[0])
+
+    def silence(request: Any, **_given: Any) -> Never:
+        asked.append(request.url)
+        raise ReadTimeoutError(endpoint_url=request.url)
+
+    scaling._lambda.meta.events.register("before-send.lambda", silence)
+    with pytest.raises(ScalingError, match="Read timeout"):
+        scaling.read(CRITICAL)
+    tries = len(asked)
+    with pytest.raises(ScalingError, match="not asked: its API did not answer"):
+        scaling.read(WARM)
+    assert len(asked) == tries
+    scaling.write(raised(TASKS, 30))
+    assert scaling.read(TASKS) == Present(30, 4, 50)
+    scaling._lambda.meta.events.unregister("before-send.lambda", silence)
+    now[0] = 30.0
+    assert scaling.read(CRITICAL) == Present(None, 0), "the next round asks again"
 
 
 def test_writing_what_is_set_already_changes_nothing(scaling: AwsScaling) -> None:
