@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import unquote, urlsplit
@@ -14,9 +15,11 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.app import create_app
+from api.services import from_environment
 from carillon.names import Scope  # noqa: TC001 - pydantic reads the annotation
 from local import product
 from local.issuer import LONGEST_TTL_S, TTL_S, Issuer
+from local.planner import PaperPlanner
 from local.queues import LANES
 
 if TYPE_CHECKING:
@@ -97,7 +100,11 @@ def probes(folder: Path, callback_url: str) -> dict[str, Callable[[], str | None
 
 
 jwks_path = Path(unquote(urlsplit(os.environ["CARILLON_JWKS_URL"]).path))
+services = from_environment()
+planner = PaperPlanner(services)
+planner.start()
 app = create_app(
+    replace(services, replan=planner.changed),
     probes=probes(Path(os.environ[product.STATUS_DIR]), os.environ["CARILLON_CALLBACK_ENDPOINT"]),
     routers=[issuer_routes(Issuer(jwks_path.parent))],
 )

@@ -26,8 +26,9 @@ DEAD_LETTER_S: Final = 30
 """Longest run of the dead letters' function, and how long their queue hides what it holds."""
 PLAN_S: Final = 180
 """Longest run of the planner: some forty calls, each tried four times at worst, and sixty days of weddings."""
-CALENDAR_HIDDEN_S: Final = 6 * PLAN_S
-"""How long a hint is hidden from a second round: six runs, as Lambda asks of whoever it works a queue off for."""
+CALENDAR_HIDDEN_S: Final = PLAN_S
+"""How long a hint is hidden from a second round: one run, the least that Lambda takes, not the six that it advises. One
+that meets a round at work is turned away, and must not wait until the next quarter of an hour."""
 CALENDAR_KEPT: Final = cdk.Duration.hours(1)
 """By then four rounds have read the calendar anyway."""
 KEY_REUSE: Final = cdk.Duration.hours(1)

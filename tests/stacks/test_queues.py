@@ -35,7 +35,7 @@ def test_a_hint_about_the_calendar_is_encrypted_hidden_while_a_round_runs_and_so
         for one in resources(templates(stage)["capacity"], "AWS::Lambda::Function").values()
         if one["Properties"]["Handler"] == "lambdas.plan.handler"
     )
-    assert calendar["VisibilityTimeout"] >= 6 * plan["Timeout"], "as Lambda asks of a queue that it works off"
+    assert calendar["VisibilityTimeout"] == plan["Timeout"], "less is refused by Lambda, more keeps a wedding waiting"
     assert calendar["VisibilityTimeout"] < calendar["MessageRetentionPeriod"] == 3600
     assert "RedrivePolicy" not in calendar, "a hint that is lost is made up for within 15 minutes"
 
