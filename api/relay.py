@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from carillon.errors import CarillonError
 from carillon.flow.relay import relay
+from carillon.names import Metric
 
 if TYPE_CHECKING:
     from carillon.ports import Ports
@@ -18,6 +19,8 @@ _LONGEST_PAUSE_S: Final = 5.0
 _STALE_S: Final = 15.0
 """A loop that has not come round for this long is stuck: its statements and sends time out well before."""
 _UPKEEP_S: Final = 3600.0
+_COUNT_S: Final = 60.0
+"""CloudWatch keeps minutes, and 100,000 sockets are some 20 ms of the database."""
 _STOP_S: Final = 1.0
 
 
@@ -31,6 +34,7 @@ class Relay:
         self._thread = threading.Thread(target=self._run, name="relay", daemon=True)
         self._came_round_at = time.monotonic()
         self._next_upkeep_at = 0.0
+        self._next_count_at = 0.0
         self.failure: str | None = None
 
     def start(self) -> None:
@@ -68,6 +72,9 @@ class Relay:
     def _round(self) -> None:
         now = self._ports.clock()
         relay(self._ports, now)
+        if time.monotonic() >= self._next_count_at:
+            self._ports.metrics.count(Metric.CONNECTIONS_OPEN, self._ports.connections.count())
+            self._next_count_at = time.monotonic() + _COUNT_S
         if time.monotonic() >= self._next_upkeep_at:
             self._ports.upkeep.purge(now)
             self._next_upkeep_at = time.monotonic() + _UPKEEP_S

@@ -59,6 +59,7 @@ class Metric(StrEnum):
     HANDED_OVER = "DeliveriesHandedOver"
     WEDDINGS_TODAY = "WeddingsToday"
     CONNECTIONS_EXPECTED = "ConnectionsExpected"
+    CONNECTIONS_OPEN = "ConnectionsOpen"
     CAPACITY_CHANGED = "CapacityChanged"
     CALENDAR_AWAY = "CalendarAway"
     QUOTA_SHORTAGES = "QuotaShortages"
@@ -175,6 +176,12 @@ METRICS: Final[dict[Metric, MetricFacts]] = {
     Metric.CONNECTIONS_EXPECTED: MetricFacts(
         doc="The most connections that the calendar and the season promise for the next 48 hours.",
         emitted_by="planner",
+        by_lane=False,
+        gauge=True,
+    ),
+    Metric.CONNECTIONS_OPEN: MetricFacts(
+        doc="Sockets of this Region that get events, counted in the database once a minute by each task.",
+        emitted_by=_API,
         by_lane=False,
         gauge=True,
     ),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     _Series = Mapping[datetime, float]
 
 _WAITING: Final = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed")
+_CONNECTIONS: Final = "connections"
 _MINUTE: Final = timedelta(minutes=1)
 _MINUTES: Final = 10
 _RECENT: Final = timedelta(minutes=5)
@@ -49,6 +50,7 @@ class AwsLaneWatch:
         with refusals():
             queued = {lane: self._queued(lane) for lane in Lane}
             found = self._measured(minute)
+        connections = _latest(found[_CONNECTIONS], minute - _RECENT)
         return {
             lane: LaneSeen(
                 queued=queued[lane],
@@ -56,6 +58,7 @@ class AwsLaneWatch:
                 latency_ms=_latest(found[_id(lane, "latency")], minute - 2 * _RECENT),
                 errors=_share(found[_id(lane, "errors")], found[_id(lane, "calls")], minute - _RECENT),
                 in_use=_in_use(found[_id(lane, "in_use")], minute),
+                connections=connections,
             )
             for lane in Lane
         }
@@ -72,7 +75,7 @@ class AwsLaneWatch:
         Raises:
             ScalingError: CloudWatch answers in part: half a picture lets no capacity go.
         """
-        queries = [query for lane in Lane for query in self._queries(lane)]
+        queries = self._all_queries()
         found: dict[str, dict[datetime, float]] = {query["Id"]: {} for query in queries}
         missing: dict[str, str] = {}
         pages = self._cloudwatch.get_paginator("get_metric_data").paginate(
@@ -86,6 +89,11 @@ class AwsLaneWatch:
         if partial:
             raise ScalingError(f"CloudWatch answered in part: {', '.join(partial)}")
         return found
+
+    def _all_queries(self) -> list[dict[str, Any]]:
+        everybody = {DIMENSION_SERVICE: self._service}
+        connections = _query(_CONNECTIONS, NAMESPACE, Metric.CONNECTIONS_OPEN, everybody, "Maximum")
+        return [*(query for lane in Lane for query in self._queries(lane)), connections]
 
     def _queries(self, lane: Lane) -> list[dict[str, Any]]:
         """Lambda measures an alias by FunctionName and Resource (Lambda Developer Guide, "Types of metrics")."""

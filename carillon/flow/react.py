@@ -218,6 +218,7 @@ def _judge(lanes: Iterable[_Warm], mode: Mode, now: datetime, changed: Mapping[s
 
 def _observed(seen: LaneSeen) -> Observation:
     return Observation(
+        connections=seen.connections,
         queued=seen.queued,
         age_s=seen.age_s,
         latency_ms=seen.latency_ms,

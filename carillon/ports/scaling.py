@@ -152,6 +152,7 @@ class LaneSeen:
         errors: share of the consumer's calls that failed in the last minutes, 0 to 1.
         in_use: share of the warm consumers that were busy, 0 to 1, for each of the last ten whole minutes, the latest
             last; a minute without a call is 0.
+        connections: open in all, the same for every lane.
     """
 
     queued: float | None
@@ -159,6 +160,7 @@ class LaneSeen:
     latency_ms: float | None
     errors: float | None
     in_use: tuple[float, ...]
+    connections: float | None = None
 
 
 class LaneWatch(Protocol):

@@ -55,6 +55,10 @@ class Connections(Protocol):
         """Who of these people has an active socket in the other Region; nobody where there is one Region."""
         ...
 
+    def count(self) -> int:
+        """How many active sockets this Region has."""
+        ...
+
     def stale(self, now: datetime, opened_before: datetime, limit: int) -> list[Connection]:
         """This Region's sockets whose token ran out or that are older than any socket can be."""
         ...

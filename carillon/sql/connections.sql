@@ -27,6 +27,9 @@ SELECT connection_id, user_id FROM connections
 -- elsewhere --
 SELECT DISTINCT user_id FROM connections WHERE user_id = ANY(%(users)s) AND active AND region = %(peer)s
 
+-- count --
+SELECT count(*) AS sockets FROM connections WHERE active AND (%(here)s::text IS NULL OR region = %(here)s)
+
 -- stale --
 (SELECT connection_id, user_id FROM connections
   WHERE expires_at <= %(now)s AND (%(here)s::text IS NULL OR region = %(here)s) LIMIT %(limit)s)

@@ -89,6 +89,11 @@ class MemoryConnections:
         far = {user_id for one, user_id in active.items() if self._peer and regions.get(one) == self._peer}
         return [user_id for user_id in user_ids if user_id in far]
 
+    def count(self) -> int:
+        """How many active sockets there are here."""
+        self._world.need("database")
+        return sum(map(self._here, self._world.active))
+
     def stale(self, now: datetime, opened_before: datetime, limit: int) -> list[Connection]:
         """Whose token ran out, or that are too old."""
         self._world.need("database")

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from stacks.places import Templates
 
 Properties = dict[str, Any]
-METRICS_ASKED: Final = 20
-"""Of CloudWatch at each reaction: five of each lane (carillon/adapters/lane_watch.py)."""
+METRICS_ASKED: Final = 21
+"""Of CloudWatch at each reaction: five of each lane, and the open connections (carillon/adapters/lane_watch.py)."""
 REACTION_S: Final = 1.0
 """Of one core's share; an assumption: it waits for AWS most of that time."""
 MIN_PROXY_ACU: Final = 8

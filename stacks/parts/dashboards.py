@@ -220,9 +220,8 @@ def _demand(service: str, stage: Stage, realtime: RealtimeStack) -> list[cloudwa
     return [
         _graph("Weddings today", [_planned(service, Metric.WEDDINGS_TODAY)]),
         _graph(
-            # API Gateway counts who comes, not who is there.
-            "Connections expected within 48 h, and new sockets a minute (right)",
-            [_planned(service, Metric.CONNECTIONS_EXPECTED)],
+            "Connections: open, and expected at most within 48 h; new sockets a minute (right)",
+            [measured(service, Metric.CONNECTIONS_OPEN, "Maximum"), _planned(service, Metric.CONNECTIONS_EXPECTED)],
             right=[of_sockets(realtime, "ConnectCount")],
         ),
         _graph("Posts a minute", posts, [(stage.callback_rps * 60, "the account's quota")], stacked=True),

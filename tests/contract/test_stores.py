@@ -378,6 +378,9 @@ def test_sockets_are_stale_when_their_token_or_their_time_is_over(stage: Stage) 
     connections.pend(Connection("fresh", "anna"), NOW, NOW + timedelta(hours=1))
     connections.pend(Connection("refreshed", "anna"), NOW, NOW - timedelta(seconds=1))
     connections.extend("refreshed", NOW + timedelta(hours=1))
+    assert connections.count() == 0, "none of them has subscribed"
+    assert connections.activate("fresh") is not None
+    assert connections.count() == 1
     stale = connections.stale(NOW, NOW - timedelta(minutes=118), 10)
     assert sorted(connection.connection_id for connection in stale) == ["expired", "old"]
 

@@ -80,6 +80,11 @@ class PostgresConnections:
         rows = self._database.all(sql.queries("upkeep")["everybody"], self._here)
         return [Connection(row["connection_id"], row["user_id"]) for row in rows]
 
+    def count(self) -> int:
+        """How many active sockets this Region has."""
+        row = self._database.one(_SQL["count"], self._here)
+        return int(row["sockets"]) if row else 0
+
     def stale(self, now: datetime, opened_before: datetime, limit: int) -> list[Connection]:
         """This Region's sockets whose token ran out or that are older than any socket can be."""
         moments = {"now": now, "opened_before": opened_before}

@@ -127,6 +127,12 @@ def test_calls_that_all_went_well_are_no_errors_and_no_calls_are_no_data(watch: 
     assert (seen[Lane.LOW].errors, seen[Lane.HIGH].errors) == (0, None)
 
 
+def test_open_connections_of_this_stage_are_told_to_every_lane(watch: AwsLaneWatch) -> None:
+    for service, open_now in ((SERVICE, 5_001.0), (service_name("dev"), 9.0)):
+        measured(NAMESPACE, Metric.CONNECTIONS_OPEN, {"service": service}, (900.0, 3 * MINUTE), (open_now, MINUTE))
+    assert {seen.connections for seen in watch.look(NOW).values()} == {5_001.0}
+
+
 def test_use_is_told_minute_by_minute_and_a_minute_without_a_call_is_idle(watch: AwsLaneWatch) -> None:
     """The minute that is not over is not told, nor is the eleventh before it."""
     of_lambda(
@@ -161,6 +167,7 @@ def test_all_lanes_are_asked_for_in_one_call_and_latency_as_a_p95(watch: AwsLane
         ("Errors", "Sum", 60): 4,
         ("Invocations", "Sum", 60): 4,
         ("ProvisionedConcurrencyUtilization", "Maximum", 60): 4,
+        ("ConnectionsOpen", "Maximum", 60): 1,
     }
     # Eleven minutes back, and from there to a mark of five minutes.
     assert (call["StartTime"], call["EndTime"]) == (NOW.replace(minute=5, second=0), NOW.replace(minute=18, second=0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,8 @@ from api import relay as module
 from api.relay import Relay
 from carillon import testing
 from carillon.errors import OutageError
+from carillon.model import Connection, Recipient, Role
+from carillon.names import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +40,21 @@ def rounds(monkeypatch: pytest.MonkeyPatch) -> Rounds:
     monkeypatch.setattr(module, "relay", rounds)
     monkeypatch.setattr(module, "_LONGEST_PAUSE_S", 0.01)
     return rounds
+
+
+def test_open_sockets_are_counted_once_a_minute(rounds: Rounds, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the operator, who sees them beside what was expected, and for the scaler that reacts to them."""
+    world, now = testing.World(), [1_000.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    world.people = {"U1": Recipient("U1", Role.GUEST, "UTC")}
+    ports = testing.ports(world)
+    ports.connections.pend(Connection("c1", "U1"), testing.START, testing.START + timedelta(hours=1))
+    ports.connections.activate("c1")
+    loop = Relay(ports, 0.005)
+    for later, counted in ((0, 1), (59, 1), (60, 2)):
+        now[0] = 1_000.0 + later
+        loop._round()
+        assert world.counted[Metric.CONNECTIONS_OPEN] == counted
 
 
 @pytest.fixture

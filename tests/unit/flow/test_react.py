@@ -152,6 +152,8 @@ def test_what_was_decided_is_kept_and_counted(stage: Stage) -> None:
         (JANUARY, replace(QUIET, age_s=2.6), "age_s"),
         (JUNE, replace(QUIET, latency_ms=501.0), "latency_ms"),
         (JUNE, replace(QUIET, errors=0.03), "errors"),
+        (JUNE, replace(QUIET, connections=5_001.0), "connections"),
+        (JANUARY, replace(QUIET, connections=10_001.0), "connections"),
         (JANUARY, replace(QUIET, in_use=(0.1,) * 9 + (0.81,)), "in_use"),
     ],
 )
@@ -165,7 +167,7 @@ def test_critical_gets_more_by_each_of_its_signs(stage: Stage, now: datetime, se
 @pytest.mark.parametrize(
     "seen",
     [
-        replace(QUIET, queued=10_000, latency_ms=900.0, errors=0.5),
+        replace(QUIET, queued=10_000, latency_ms=900.0, errors=0.5, connections=10_000.0),
         LaneSeen(queued=None, age_s=None, latency_ms=None, errors=None, in_use=()),
     ],
 )
