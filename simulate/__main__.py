@@ -145,7 +145,7 @@ def _table(document: dict[str, Any], out: Path) -> str:
         f"{'':<10}{'lost':>9}{'late':>11}{'critical':>10}{'p50 ms':>10}{'p99 ms':>13}{'p99.9 ms':>13}{'USD':>11}",
     ]
     for name, one in document["strategies"].items():
-        times = f"{one['p50_ms']:>10,.0f}{one['p99_ms']:>13,.0f}{one['p999_ms']:>13,.0f}"
+        times = f"{_whole(one['p50_ms']):>10}{_whole(one['p99_ms']):>13}{_whole(one['p999_ms']):>13}"
         late = f"{one['lost']:>9,}{one['late']:>11,}{one['late_critical']:>10,}"
         lines.append(f"{name:<10}{late}{times}{one['cost_usd']:>11,.2f}")
     quota = document["quota"]
@@ -158,6 +158,11 @@ def _table(document: dict[str, Any], out: Path) -> str:
             ),
         ]
     return "\n".join([*lines, "", f"{out / document['scenario']}.html", ""])
+
+
+def _whole(milliseconds: float | None) -> str:
+    """A dash where nothing was sent."""
+    return "-" if milliseconds is None else f"{milliseconds:,.0f}"
 
 
 if __name__ == "__main__":

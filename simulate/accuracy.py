@@ -52,9 +52,9 @@ def of(clock: Clock, weddings: Weddings, load: Load, setting: Setting) -> Accura
 
 
 def score(forecast: Floats, came: Floats) -> float:
-    """Between 0 and 1; 0 where nothing came or the errors are as large as all that came."""
+    """Between 0 and 1; 0 where the errors are as large as all that came, 1 where nothing was expected and came."""
     if not came.sum():
-        return 0.0
+        return float(not forecast.any())
     return max(0.0, 1 - float(np.abs(forecast - came).sum() / came.sum()))
 
 

@@ -147,13 +147,26 @@ def _zone(name: str, line: int) -> ZoneInfo:
 
 def _moment(text: str, zone: ZoneInfo, line: int, column: str) -> datetime:
     """The venue's clock, or a time with an offset."""
+    if _is_day(text):
+        raise _wrong(line, column, f"{text!r} is a day without a time; one with it is 2027-06-12 15:00")
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
         raise _wrong(line, column, f"{text!r} is no time; one is 2027-06-12 15:00") from error
     if not 2000 <= found.year < 2100:
         raise _wrong(line, column, f"{text!r} is not in this century")
-    return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+    moment = (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)
+    if not found.tzinfo and moment.astimezone(zone).replace(tzinfo=None) != found:
+        raise _wrong(line, column, f"{found} does not exist in {zone.key}: the clocks go forward over it")
+    return moment
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _number(text: str, line: int, column: str) -> int:

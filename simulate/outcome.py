@@ -81,7 +81,7 @@ def _quota(played: Run) -> dict[str, Any]:
 
 def _strategy(played: Run, name: str, one: Played) -> dict[str, Any]:
     delivered, lanes = one.delivery, run.late_by_lane(played, name)
-    middle, high, highest = (round(value, 1) for value in run.percentiles_ms(played, name))
+    middle, high, highest = (None if value is None else round(value, 1) for value in run.percentiles_ms(played, name))
     times = [run.time_to_capacity_s(played, name, spike) for spike in played.scenario.spikes]
     forgotten = np.isposinf(played.weddings.known_at)[played.messages.wedding]
     late = delivered.late

@@ -89,7 +89,9 @@ def _row(name: str, one: Mapping[str, Any]) -> str:
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
-def _time(milliseconds: float) -> str:
+def _time(milliseconds: float | None) -> str:
+    if milliseconds is None:
+        return "nothing sent"
     for most, unit, size in ((1_000, "ms", 1), (120_000, "s", 1_000), (7_200_000, "min", 60_000)):
         if milliseconds < most:
             return f"{milliseconds / size:.3g} {unit}"

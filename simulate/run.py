@@ -125,8 +125,10 @@ def _accepted(sent: Messages, fail_overs: tuple[FailOver, ...]) -> Messages:
     return type(sent)(at[order], sent.wedding[order], sent.lane[order], sent.people[order], sent.chance[order])
 
 
-def percentiles_ms(run: Run, name: str) -> tuple[float, ...]:
-    """Acceptance to receipt, p50, p99 and p99.9, by people reached."""
+def percentiles_ms(run: Run, name: str) -> tuple[float | None, ...]:
+    """Acceptance to receipt, p50, p99 and p99.9, by people reached; None where nothing was sent."""
+    if not len(run.messages):
+        return (None,) * len(PERCENTILES)
     received = run.played[name].delivery.received_ms
     order = np.argsort(received)
     reached = np.cumsum(run.messages.people[order])

@@ -148,6 +148,7 @@ def for_weddings(scenario: Scenario, weddings: Weddings) -> Scenario:
     first, last = (datetime.fromtimestamp(float(end), UTC).date() for end in (weddings.starts[0], weddings.starts[-1]))
     return replace(
         scenario,
+        name=f"{scenario.name}-arrivals",
         says="from a file, with the troubles of " + scenario.name + " on their busiest day",
         span=Span(first, last),
         weddings=len(weddings),

@@ -10,6 +10,7 @@ import difflib
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 from carillon.errors import ConfigError
+from carillon.policy import season
 from carillon.policy.profiles import DEFAULT_PROFILE
 
 if TYPE_CHECKING:
@@ -173,6 +174,8 @@ class Stage:
         _check_together(self)
         _check_quota(self)
         _check_addresses(self)
+        season.profile(self.season)
+        season.zone(self.time_zone)
 
     @property
     def primary(self) -> str:

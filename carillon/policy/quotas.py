@@ -5,6 +5,7 @@ Needed is the day's peak with the plan's head-room. Asking is docs/runbooks/quot
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -164,8 +165,9 @@ def _shortage(quota: str, granted: float, at: datetime, peak: float, today: date
     needed, ask_by = (1 + HEAD_ROOM) * peak, at.date() - timedelta(days=ASK_DAYS)
     late = today > ask_by
     ask = f"ask AWS today: {ask_by}, {ASK_DAYS} days before, has gone by" if late else f"ask AWS by {ask_by}"
+    whole = math.ceil(needed)  # to the nearest, it could read as no more than what is granted
     reason = (
-        f"{at:%A}, {at.date()} needs {needed:,.0f} {_WORDS[quota]} at {at:%H:%M} with {HEAD_ROOM:.0%} head-room; "
+        f"{at:%A}, {at.date()} needs {whole:,} {_WORDS[quota]} at {at:%H:%M} with {HEAD_ROOM:.0%} head-room; "
         f"{granted:,.0f} are granted: {ask}"
     )
     return Shortage(at.date(), quota, needed, granted, at, ask_by, late, reason)

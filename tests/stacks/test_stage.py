@@ -67,6 +67,9 @@ def test_cdk_json_may_hold_lists_numbers_and_booleans() -> None:
         ({"stage": "dev", "egress": ["nat"]}, "not a list"),
         ({"stage": "dev", "regions": ""}, "two different ones"),
         ({"stage": "dev", "alarm_email": "nobody"}, "alarm_email=nobody"),
+        ({"stage": "prod", "season": "foo"}, "season=foo is not known: it takes broadcast, channels"),
+        ({"stage": "prod", "time_zone": "Mars/X"}, "time_zone=Mars/X is no IANA time zone"),
+        ({"stage": "prod", "time_zone": ""}, "time_zone= is no IANA time zone"),
         (
             {"stage": "dev", "domain": "rings.org", "hosted_zone_id": "Z1", "hosted_zone_name": "bells.org"},
             "not in the zone hosted_zone_name=bells.org",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
@@ -12,7 +13,7 @@ from carillon.policy import season, series
 from carillon.policy.capacity import Kind, Knob
 from carillon.policy.demand import Demand, of_wedding
 from carillon.policy.lanes import LANES
-from carillon.policy.quotas import FRAME_S, Quotas, concurrency, shortages
+from carillon.policy.quotas import FRAME_S, Quotas, Shortage, concurrency, shortages
 from carillon.policy.sizing import load
 from carillon.policy.traffic import TRAFFIC
 from tests.unit.policy import calendars
@@ -42,7 +43,7 @@ def test_a_day_above_the_quota_is_told_with_its_peak_and_the_last_day_to_ask() -
     assert one.needed == pytest.approx(1.3 * peak, rel=0.01)
     assert not one.late
     assert one.reason == (
-        f"Monday, 2027-06-14 needs {one.needed:,.0f} API Gateway requests a second at {one.at:%H:%M} "
+        f"Monday, 2027-06-14 needs {math.ceil(one.needed):,} API Gateway requests a second at {one.at:%H:%M} "
         "with 30% head-room; 10,000 are granted: ask AWS by 2027-05-31"
     )
 
@@ -57,9 +58,25 @@ def test_the_last_day_to_ask_is_not_late() -> None:
     assert reason.endswith("ask AWS by 2027-05-31")
 
 
+def test_a_shortage_by_less_than_one_does_not_read_as_enough() -> None:
+    def told(count: int, granted: float) -> Shortage:
+        quotas = Quotas(requests_s=1e9, connects_s=1e9, concurrency=granted)
+        weddings = several(count, JUNE_14)
+        return shortages(weddings, QUIET, NEW_YORK, PROD, quotas, APRIL, first=date(2027, 6, 14), days=1)[0]
+
+    # A need that, rounded to the nearest, would be what is granted.
+    count = next(count for count in range(400, 420) if 0.01 < told(count, 1).needed % 1 < 0.49)
+    needed = told(count, 1).needed
+    granted = math.floor(needed)
+    one = told(count, granted)
+    assert (one.needed, one.granted) == (needed, granted)
+    assert f"needs {granted + 1:,} concurrent executions at" in one.reason
+    assert f"; {granted:,} are granted" in one.reason
+
+
 def test_new_connections_and_concurrency_have_quotas_too() -> None:
     assert [reason.split(" at ")[0] for reason in found(10_000, connects_s=500, concurrency=500)] == [
-        "Monday, 2027-06-14 needs 664 new connections a second",
+        "Monday, 2027-06-14 needs 665 new connections a second",
         next(reason for reason in found(10_000, concurrency=500)).split(" at ")[0],
     ]
 

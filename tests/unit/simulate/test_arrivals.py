@@ -72,6 +72,12 @@ def test_a_wedding_entered_while_it_goes_on_gets_its_capacity_from_then_on(tmp_p
     assert before.max() < after.min()
 
 
+def test_a_time_that_is_there_twice_and_one_with_an_offset_are_no_skipped_ones(tmp_path: Path) -> None:
+    rows = ("A,2027-10-31 02:30,Europe/Rome,8,90", "B,2027-03-28T02:30Z,Europe/Rome,8,90")
+    made = read(tmp_path, HEAD, *rows)
+    assert [float(one) % 86_400 for one in made.starts] == [2.5 * 3600, 0.5 * 3600]
+
+
 @pytest.mark.parametrize(
     ("lines", "says"),
     [
@@ -83,6 +89,16 @@ def test_a_wedding_entered_while_it_goes_on_gets_its_capacity_from_then_on(tmp_p
         ([HEAD, "A,2027-06-12 15:00,Europe/Rome,8"], "line 2: it has not as many cells"),
         ([HEAD, "A,2027-06-12 15:00,Europe/Rome,8,90,1"], "line 2: it has not as many cells"),
         ([HEAD, "A,soon,Europe/Rome,8,90"], "line 2, starts_at: 'soon' is no time"),
+        ([HEAD, "A,2027-06-12,Europe/Rome,8,90"], "line 2, starts_at: '2027-06-12' is a day without a time"),
+        ([HEAD, "A,20270612,Europe/Rome,8,90"], "line 2, starts_at: '20270612' is a day without a time"),
+        (
+            [HEAD, "A,2027-03-28 02:30,Europe/Rome,8,90"],
+            "line 2, starts_at: 2027-03-28 02:30:00 does not exist in Europe/Rome: the clocks go forward over it",
+        ),
+        (
+            [HEAD + ",registered_at", "A,2027-06-12 15:00,Europe/Rome,8,90,2027-03-28 02:30"],
+            "line 2, registered_at: 2027-03-28 02:30:00 does not exist",
+        ),
         ([HEAD, "A,1027-06-12 15:00,Europe/Rome,8,90"], "not in this century"),
         ([HEAD, "A,2027-06-12 15:00,Mars/Olympus,8,90"], "line 2, time_zone"),
         ([HEAD, "A,2027-06-12 15:00,Europe/Rome,-8,90"], "line 2, team: '-8'"),

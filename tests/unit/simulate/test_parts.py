@@ -75,6 +75,8 @@ def test_under_the_quota_nobody_waits(spiked: Run) -> None:
 def test_no_error_of_the_forecast_makes_up_for_another() -> None:
     assert accuracy.score(np.array([10.0, 0.0]), np.array([0.0, 10.0])) == 0
     assert accuracy.score(np.array([9.0, 11.0]), np.array([10.0, 10.0])) == pytest.approx(0.9)
+    assert accuracy.score(np.array([9.0, 0.0]), np.zeros(2)) == 0
+    assert accuracy.score(np.zeros(2), np.zeros(2)) == 1
 
 
 def test_sizes_are_those_of_prod() -> None:
