@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 from carillon.errors import OutageError, ScalingError
 from carillon.flow.upcoming import upcoming
 from carillon.names import Metric
-from carillon.policy import applied, capacity, one_offs, season
-from carillon.policy.capacity import Kind
+from carillon.policy import applied, budget, capacity, one_offs, season
+from carillon.policy.capacity import Action, Kind, Step
 from carillon.policy.deployed import deployment, limits
 from carillon.policy.timeline import HORIZON, SLOT
 from carillon.ports.scaling import ScalingEvent
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from carillon.config import CapacitySettings
     from carillon.flow.upcoming import Upcoming
-    from carillon.policy.capacity import Knob, Present, Step, Target
+    from carillon.policy.capacity import Knob, Present, Target
     from carillon.ports.scaling import OneOffs, PlanPorts, Scaling
 
 _LOG = logging.getLogger(__name__)
@@ -144,7 +144,8 @@ def plan(
         steps = applied.raising(steps)
     done = tuple(map(Done, steps)) if dry_run else _carry_out(ports.scaling, steps, present)
     trigger = _Trigger.of(ahead, peak.multiplier if peak else 1.0)
-    recorded = not dry_run and _record(ports, now, trigger, done)
+    noted = () if ahead is None else _noted(ahead, settings, steps, present)
+    recorded = not dry_run and _record(ports, settings, now, trigger, (*done, *noted))
     outcome = Outcome(now, peak.name if peak else "", done, (*wrong, *unseen), None, recorded, dry_run)
     if ahead is not None:
         outcome = _prepare(ports, settings, outcome, ahead)
@@ -198,7 +199,7 @@ def _carry_out(scaling: Scaling, steps: Iterable[Step], present: dict[Knob, Pres
 def _prepare(ports: PlanPorts, settings: CapacitySettings, outcome: Outcome, ahead: Upcoming) -> Outcome:
     """What a calendar that can be read allows beside: calls at exact times, warming, and warnings."""
     now, dry_run = outcome.at, outcome.dry_run
-    called, uncalled = _call(ports.one_offs, one_offs.of_plan(ahead.plan, now, now + HORIZON), dry_run=dry_run)
+    called, uncalled = _call(ports.one_offs, one_offs.of_plan(ahead.plan, now, now + HORIZON), now, dry_run=dry_run)
     warmed, cold = (0, ()) if dry_run else _warm(ports, settings, now, ahead)
     start, end = season.day_at(now, season.zone(settings.time_zone))
     told = (short.reason for group in (ahead.shortages, ahead.plan.capped, ahead.plan.cuts) for short in group)
@@ -213,7 +214,7 @@ def _prepare(ports: PlanPorts, settings: CapacitySettings, outcome: Outcome, ahe
 
 
 def _call(
-    standing: OneOffs, wanted: Mapping[datetime, one_offs.OneOff], *, dry_run: bool
+    standing: OneOffs, wanted: Mapping[datetime, one_offs.OneOff], now: datetime, *, dry_run: bool
 ) -> tuple[dict[str, int], tuple[str, ...]]:
     """Have the planner called when its plan changes, and no more when it does not any more."""
     try:
@@ -221,7 +222,7 @@ def _call(
     except ScalingError as error:
         return {}, (f"calls at exact times: {error.message}",)
     new = [one for at, one in wanted.items() if known.get(at) != one_offs.fingerprint(one)]
-    gone = [at for at in known if at not in wanted]
+    gone = [at for at in known if at > now and at not in wanted]
     failures: list[str] = []
     if not dry_run:
         _each(standing.put, new, failures)
@@ -265,8 +266,25 @@ class _Trigger:
         return cls("plan", ahead.plan.expected)
 
 
-def _record(ports: PlanPorts, now: datetime, trigger: _Trigger, done: Iterable[Done]) -> bool:
+def _noted(
+    ahead: Upcoming, settings: CapacitySettings, steps: Iterable[Step], present: Mapping[Knob, Present]
+) -> tuple[Done, ...]:
+    """What stands as it should but was set while the log was away: the budget goes by the log."""
+    changed, rest = {step.knob for step in steps}, ahead.plan.rest
+    found = []
+    for knob in budget.order(deployment(settings)):
+        size = present[knob].size if knob in present and knob not in changed else None
+        logged = ahead.logged.get(knob.group, rest[knob])
+        if size is not None and size != logged:
+            found.append(Done(Step(knob, Action.NOTE, logged, size, "it was set while nobody could note it")))
+    return tuple(found)
+
+
+def _record(
+    ports: PlanPorts, settings: CapacitySettings, now: datetime, trigger: _Trigger, done: Iterable[Done]
+) -> bool:
     """The function's own log has them as well, so that a database that is away costs no decision its reason."""
+    rest = deployment(settings).rest
     events = [
         ScalingEvent(
             decided_at=now,
@@ -280,6 +298,7 @@ def _record(ports: PlanPorts, now: datetime, trigger: _Trigger, done: Iterable[D
             threshold=None,
             reason=one.step.reason,
             failure=one.failure,
+            rest_size=rest(one.step.knob),
         )
         for one in done
     ]

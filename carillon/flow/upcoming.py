@@ -15,7 +15,7 @@ from carillon.policy.quotas import shortages
 from carillon.policy.timeline import HORIZON, plan
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from carillon.config import CapacitySettings
@@ -46,6 +46,7 @@ class Upcoming:
         shortages: of quotas, likewise.
         spent: what the plan has added to this month so far, in USD.
         reacted: groups that were changed in reaction to load in the last hour.
+        logged: what the log says each group was set to last; nothing of those that it does not know.
     """
 
     plan: Plan
@@ -53,6 +54,7 @@ class Upcoming:
     shortages: tuple[Shortage, ...]
     spent: float
     reacted: Collection[str]
+    logged: Mapping[str, float]
 
     def has_wedding(self, when: datetime, traffic: Traffic) -> bool:
         """Whether any wedding is on at a moment, preparation and reception included."""
@@ -73,15 +75,14 @@ def upcoming(calendar: Calendar, log: ScalingLog, settings: CapacitySettings, no
     weddings = calendar.between(now - AROUND, now + LOOK_AHEAD + AROUND)
     month = _month(now)
     made_since = log.made(month - STANDING)
-    ordered = [
-        budgets.Ordered(one.decided_at, one.scaling_group, one.previous_size, one.new_size) for one in made_since
-    ]
+    ordered = [budgets.Ordered(one.decided_at, one.scaling_group, one.new_size, one.rest_size) for one in made_since]
+    logged = {one.group: one.size for one in ordered}
     spent = budgets.spent(ordered, month, now, made)
     budget = budgets.Budget(settings.budget_usd, {budgets.month_of(now): spent}, override=settings.over_budget)
     horizon = _month(_month(now + HORIZON) + timedelta(days=31)) - now
     ahead = plan(weddings, profile, zone, made, now, horizon=horizon, budget=budget)
     short = shortages(weddings, profile, zone, made, quotas(settings), now, days=LOOK_AHEAD.days)
-    return Upcoming(ahead, weddings, short, spent, frozenset(log.reacted()))
+    return Upcoming(ahead, weddings, short, spent, frozenset(log.reacted()), logged)
 
 
 def _month(when: datetime) -> datetime:

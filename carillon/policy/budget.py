@@ -144,18 +144,21 @@ class Ordered:
     Args:
         at: when, in UTC.
         group: which knob's, by its name.
-        previous: what was set before; None where nothing was.
         size: what was set then.
+        rest: what stood at rest in the deployment of that time; None where nobody noted it, for as today.
     """
 
     at: datetime
     group: str
-    previous: float | None
     size: float
+    rest: float | None = None
 
 
 def spent(ordered: Iterable[Ordered], start: datetime, now: datetime, deployment: Deployment) -> float:
-    """What was added to rest between two moments, in USD.
+    """What the plan added to rest between two moments, in USD.
+
+    Only what it set itself counts, from when it set it: what somebody set by hand costs nothing here, what stood before
+    the first size that is known was at rest, and less than rest pays nothing back.
 
     Args:
         ordered: what was set, the earliest first; of what was set before `start` only how it stood by then counts.
@@ -164,18 +167,20 @@ def spent(ordered: Iterable[Ordered], start: datetime, now: datetime, deployment
         deployment: what stands at rest.
     """
     knobs = {knob.group: knob for knob in deployment.knobs()}
-    known = [one for one in ordered if one.group in knobs]
-    sizes = {knob: deployment.rest(knob) for knob in knobs.values()}
-    rest, cost, since = usd_per_hour(sizes, deployment), 0.0, start
-    for one in reversed(known):
-        if one.previous is not None:
-            sizes[knobs[one.group]] = one.previous
-    for one in known:
-        at = max(start, one.at)
-        cost += (usd_per_hour(sizes, deployment) - rest) * (at - since).total_seconds() / 3600
-        sizes[knobs[one.group]], since = one.size, at
-    cost += (usd_per_hour(sizes, deployment) - rest) * (now - since).total_seconds() / 3600
-    return max(0.0, cost)
+    rests = {knob: deployment.rest(knob) for knob in knobs.values()}
+    sizes, cost, since = dict(rests), 0.0, start
+    for one in ordered:
+        if one.group not in knobs:
+            continue
+        knob, at = knobs[one.group], max(start, one.at)
+        cost += _added(sizes, rests, deployment) * (at - since).total_seconds() / 3600
+        rests[knob] = deployment.rest(knob) if one.rest is None else one.rest
+        sizes[knob], since = max(one.size, rests[knob]), at
+    return cost + _added(sizes, rests, deployment) * (now - since).total_seconds() / 3600
+
+
+def _added(sizes: Mapping[Knob, float], rests: Mapping[Knob, float], deployment: Deployment) -> float:
+    return usd_per_hour(sizes, deployment) - usd_per_hour(rests, deployment)
 
 
 class _Ledger:

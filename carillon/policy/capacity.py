@@ -58,6 +58,8 @@ class Action(StrEnum):
     LOWER = "lower"
     RESTORE = "restore"
     """It is set right, but somebody or something changed what comes of it."""
+    NOTE = "note"
+    """It stands as it should, but the log did not know: it was set while nobody could write there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,7 +97,7 @@ class ScalingEvent:
     Args:
         decided_at: when.
         scaling_group: `tasks`, `reserved.critical`, `provisioned.low`, `database.least_acu`, ...
-        action: `raise`, `lower` or `restore` of the plan; `scale_up` or `scale_down` in reaction to load.
+        action: `raise`, `lower`, `restore` or `note` of the plan; `scale_up` or `scale_down` in reaction to load.
         previous_size: what was set; None where nothing was.
         new_size: what was decided.
         new_maximum: what target tracking may raise it to, where that was decided as well.
@@ -106,6 +106,7 @@ class ScalingEvent:
         threshold: what it was held against; None for plan and season.
         reason: in words.
         failure: what AWS said, if it did not do it.
+        rest_size: what stood at rest in the deployment of then; None of what reacts to load.
     """
 
     decided_at: datetime
@@ -119,6 +120,7 @@ class ScalingEvent:
     threshold: float | None
     reason: str
     failure: str
+    rest_size: float | None = None
 
 
 class ScalingLog(Protocol):

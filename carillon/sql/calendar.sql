@@ -27,22 +27,22 @@ SELECT w.wedding_id, w.starts_at, w.time_zone, w.status, t.team, greatest(w.gues
 -- record_scaling --
 INSERT INTO auto_scaling_events
        (decided_at, region, scaling_group, action, previous_size, new_size, new_maximum,
-        trigger_metric, trigger_value, threshold, reason, failure)
+        trigger_metric, trigger_value, threshold, reason, failure, rest_size)
 SELECT * FROM jsonb_to_recordset(%(events)s::jsonb) AS e (
         decided_at timestamptz, region text, scaling_group text, action text, previous_size double precision,
         new_size double precision, new_maximum double precision, trigger_metric text, trigger_value double precision,
-        threshold double precision, reason text, failure text)
+        threshold double precision, reason text, failure text, rest_size double precision)
 
 -- scaling_made --
 SELECT decided_at, scaling_group, action, previous_size, new_size, new_maximum, trigger_metric, trigger_value, threshold,
-       reason, failure
+       reason, failure, rest_size
   FROM auto_scaling_events
  WHERE region = %(region)s AND decided_at >= %(since)s AND failure = '' AND trigger_metric = ANY(%(planned)s)
  ORDER BY decided_at, event_id
 
 -- scaling_latest --
 SELECT decided_at, scaling_group, action, previous_size, new_size, new_maximum, trigger_metric, trigger_value, threshold,
-       reason, failure
+       reason, failure, rest_size
   FROM auto_scaling_events
  WHERE region = %(region)s
  ORDER BY decided_at DESC, event_id DESC

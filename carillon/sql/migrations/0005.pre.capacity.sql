@@ -3,6 +3,8 @@
 ALTER TABLE auto_scaling_events
     ALTER COLUMN previous_size TYPE double precision,
     ALTER COLUMN new_size TYPE double precision,
-    ALTER COLUMN new_maximum TYPE double precision;
+    ALTER COLUMN new_maximum TYPE double precision,
+    -- What stood at rest when it was decided: what a plan has cost is known by it, also after another deployment.
+    ADD COLUMN IF NOT EXISTS rest_size double precision;
 -- Each Region asks for its own decisions, by time.
 CREATE INDEX IF NOT EXISTS auto_scaling_events_by_region ON auto_scaling_events (region, decided_at);

@@ -20,6 +20,7 @@ from carillon.policy.demand import Wedding
 from carillon.policy.deployed import deployment
 from carillon.policy.lanes import LANES
 from carillon.policy.one_offs import fingerprint
+from carillon.policy.prices import ACU_H, WARM_H
 from carillon.policy.sizing import LEAST_ACU, MOST_ACU, READERS
 from carillon.ports.scaling import PlanPorts, ScalingEvent
 from carillon.testing import World
@@ -443,6 +444,41 @@ def test_a_wedding_over_the_months_end_is_paid_by_both_months(stage: Stage) -> N
     assert added > 0
     later = upcoming(stage.calendar, stage.log, SETTINGS, ends + 2 * HOUR)
     assert later.spent == pytest.approx(2 * added), "nothing was changed since the month began, but it costs"
+
+
+def test_what_a_hand_did_is_no_spending_of_the_plans_and_no_credit(stage: Stage) -> None:
+    """A runbook's minimum by hand, found by the next round: the budget is whole, and the wedding gets what it needs."""
+    stage.calendar.held.append(wedding("W1", WINTER + 3 * HOUR))
+    settings = replace(SETTINGS, budget_usd=100)
+    for size in (32, 0.5):
+        stage.scaling.knobs[LEAST_ACU] = Present(size, size, 64)
+        plan(stage.ports, settings, WINTER - 2 * HOUR)
+        assert upcoming(stage.calendar, stage.log, settings, WINTER).spent == 0
+    assert plan(stage.ports, settings, WINTER + HOUR).warnings == ()
+    assert (stage.sizes()["database.least_acu"] or 0) > 2
+
+
+def test_what_was_raised_while_nobody_could_note_it_is_noted_once_and_counts_from_then_on(stage: Stage) -> None:
+    stage.calendar.held.append(wedding("W1", WINTER + 3 * HOUR))
+    stage.plan(WINTER)
+    at = min(stage.one_offs.calls)
+    carried = dict(stage.one_offs.calls[at].sizes)
+    stage.calendar.away = stage.log.away = True
+    stage.plan(at, planned=carried).check()
+    assert stage.log.events == []
+    stage.calendar.away = stage.log.away = False
+    back = at + HOUR
+    assert stage.plan(back).done == ()
+    noted = {event.scaling_group: event for event in stage.log.events}
+    assert {event.action for event in noted.values()} == {"note"}
+    database = noted["database.least_acu"]
+    assert (database.previous_size, database.new_size, database.rest_size) == (2, carried["database.least_acu"], 2)
+    stage.plan(back)
+    assert len(stage.log.events) == len(noted)
+    acus = carried["database.least_acu"] * (1 + carried["database.readers"])
+    hour = (acus - 2 * 2) * ACU_H + WARM_H
+    assert set(noted) == {"database.least_acu", "provisioned.critical"}
+    assert upcoming(stage.calendar, stage.log, SETTINGS, back + HOUR).spent == pytest.approx(hour)
 
 
 def test_settings_that_name_nothing_are_refused(stage: Stage) -> None:

@@ -153,33 +153,43 @@ def test_a_smaller_deployment_is_cheaper() -> None:
 START = datetime(2027, 6, 1, tzinfo=UTC)
 
 
-def ordered(hours: float, group: str, previous: float | None, size: float) -> Ordered:
-    return Ordered(START + timedelta(hours=hours), group, previous, size)
+def ordered(hours: float, group: str, size: float, rest: float | None = None) -> Ordered:
+    return Ordered(START + timedelta(hours=hours), group, size, rest)
 
 
 def test_what_was_spent_is_what_stood_above_rest_for_as_long_as_it_stood() -> None:
-    day = [ordered(10, "tasks", 3, 13), ordered(16, "tasks", 13, 3)]
+    day = [ordered(10, "tasks", 13), ordered(16, "tasks", 3)]
     assert spent(day, START, START + timedelta(hours=24), PROD) == pytest.approx(6 * 10 * PROD.task_cores * CORE_H)
-    assert spent(day, START, START + timedelta(hours=12), PROD) >= spent(day[:1], START, day[0].at, PROD) == 0
+    assert spent(day[:1], START, day[0].at, PROD) == 0
 
 
-def test_what_stood_before_the_first_change_is_known_by_it() -> None:
-    """A month that begins in the middle of a wedding."""
-    lowered = [ordered(4, "database.least_acu", 10, PROD.min_acu)]
-    acus = (10 - PROD.min_acu) * (1 + PROD.readers)
-    assert spent(lowered, START, START + timedelta(hours=24), PROD) == pytest.approx(4 * acus * ACU_H)
-
-
-def test_what_was_raised_before_the_month_costs_from_its_first_moment_on() -> None:
-    """It still stands, so that no change of this month says so."""
-    raised = [ordered(-5, "tasks", 3, 13)]
+def test_what_stood_when_a_month_begins_counts_from_its_first_moment() -> None:
+    """As the log of the days before says; a wedding on New Year's Eve is paid for in both months."""
+    raised = [ordered(-5, "tasks", 13)]
     hour = 10 * PROD.task_cores * CORE_H
     assert spent(raised, START, START + timedelta(hours=2), PROD) == pytest.approx(2 * hour)
-    over = [*raised, ordered(-1, "tasks", 13, 3)]
+    over = [*raised, ordered(-1, "tasks", 3)]
     assert spent(over, START, START + timedelta(hours=2), PROD) == 0
 
 
-def test_groups_that_cost_nothing_or_nobody_knows_are_not_counted_and_less_than_rest_pays_nothing_back() -> None:
-    odd = [ordered(1, "reserved.low", 2, 50), ordered(1, "unheard.of", None, 9), ordered(2, "tasks", None, 1)]
+def test_what_somebody_set_by_hand_costs_the_plan_nothing_and_pays_nothing_back() -> None:
+    """The plan finds 32 ACU, or half of one, and sets them right: nobody knows since when they stood."""
+    end = START + timedelta(days=25)
+    assert spent([ordered(500, "database.least_acu", PROD.min_acu)], START, end, PROD) == 0
+    below = [ordered(1, "database.least_acu", 0.5), ordered(2, "tasks", 13), ordered(3, "tasks", 3)]
+    assert spent(below, START, end, PROD) == pytest.approx(10 * PROD.task_cores * CORE_H)
+
+
+def test_another_deployments_rest_is_what_stood_then_not_what_the_plan_added() -> None:
+    """Eight ACU at rest until the twentieth, two from then on, and a wedding under each."""
+    wedding_then = [ordered(10, "database.least_acu", 10, 8), ordered(18, "database.least_acu", 8, 8)]
+    wedding_now = [ordered(500, "database.least_acu", 4, 2), ordered(508, "database.least_acu", 2, 2)]
+    changed = [*wedding_then, ordered(480, "database.least_acu", 2, 2), *wedding_now]
+    acus = 2 * 8 * (1 + PROD.readers)
+    assert spent(changed, START, START + timedelta(days=30), PROD) == pytest.approx(2 * acus * ACU_H)
+
+
+def test_groups_that_cost_nothing_or_nobody_knows_are_not_counted() -> None:
+    odd = [ordered(1, "reserved.low", 50), ordered(1, "unheard.of", 9), ordered(2, "tasks", 1)]
     assert spent(odd, START, START + timedelta(hours=24), PROD) == 0
     assert spent([], START, START + timedelta(days=30), PROD) == 0
