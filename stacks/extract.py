@@ -1,4 +1,4 @@
-"""What the local run takes from the templates: lanes, routes, event source mappings, settings.
+"""What local run and picture take from the templates: lanes, routes, event source mappings, settings, schedules.
 
     python -m stacks.extract --write local/wiring.json
     python -m stacks.extract --check local/wiring.json
@@ -43,6 +43,7 @@ def extract(templates: Templates) -> dict[str, Any]:
         "routes": _routes(templates, ours),
         "mappings": _mappings(templates, ours, lanes),
         "service": _service(templates),
+        "schedules": _schedules(templates, ours),
     }
 
 
@@ -165,6 +166,21 @@ def _service(templates: Templates) -> dict[str, Any]:
     (container,) = (one for one in definition["ContainerDefinitions"] if one.get("Essential", True))
     variables = {one["Name"]: one["Value"] for one in container.get("Environment", [])}
     return {"environment": _environment(templates, variables)}
+
+
+def _schedules(templates: Templates, ours: dict[str, Any]) -> list[dict[str, Any]]:
+    made = []
+    for body in templates.of("AWS::Scheduler::Schedule").values():
+        target = body["Target"]
+        made.append(
+            {
+                "expression": body["ScheduleExpression"],
+                "time_zone": body.get("ScheduleExpressionTimezone", "UTC"),
+                "handler": _target(templates, ours, target["Arn"])["handler"],
+                "input": json.loads(templates.text(target.get("Input", "null"))),
+            }
+        )
+    return sorted(made, key=lambda one: (one["handler"], one["expression"]))
 
 
 def synthesised(values: Mapping[str, Any]) -> Templates:
