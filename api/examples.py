@@ -102,6 +102,13 @@ _SHORTAGE: Final[dict[str, Any]] = {
         "ask AWS by 2027-05-29"
     ),
 }
+_CAPPED: Final[dict[str, Any]] = {
+    "group": "tasks",
+    "at": "2027-06-19T20:00:00Z",
+    "asked": 55,
+    "most": 50,
+    "reason": "tasks: 55 asked for on Saturday, 2027-06-19 at 16:00 America/New_York, capped at 50",
+}
 _CUT: Final[dict[str, Any]] = {
     "group": "database.readers",
     "planned": 5,
@@ -201,15 +208,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
             "cuts": [{"month": "2027-06"} | _CUT],
         },
         "shortages": [_SHORTAGE],
-        "capped": [
-            {
-                "group": "tasks",
-                "at": "2027-06-19T20:00:00Z",
-                "asked": 55,
-                "most": 50,
-                "reason": "tasks: 55 asked for on Saturday, 2027-06-19 at 16:00 America/New_York, capped at 50",
-            }
-        ],
+        "capped": [_CAPPED],
         "decisions": [
             {
                 "at": "2027-06-12T01:15:00Z",
@@ -275,6 +274,7 @@ EXAMPLES: Final[dict[str, dict[str, Any]]] = {
             "usd_per_wedding": 1.06,
         },
         "budget": {"usd": 3000, "planned": 2994.6, "over": 0, "cuts": [_CUT]},
+        "capped": [_CAPPED],
     },
     "Healthy": {"status": "ok"},
 }

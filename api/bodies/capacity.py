@@ -123,7 +123,9 @@ class DecisionOut(Out):
 
     at: datetime
     group: str = Field(description=_GROUP)
-    action: str = Field(description="`raise`, `lower` or `restore` of the plan; `scale_up`, `scale_down` by load.")
+    action: str = Field(
+        description="`raise`, `lower`, `restore`, `note` of the plan; `scale_up`, `scale_down` by load."
+    )
     previous: float | None
     size: float
     trigger: str = Field(description="What was looked at: `plan`, `season`, `queued`, ...")

@@ -4,7 +4,7 @@ from datetime import date
 
 from pydantic import Field
 
-from api.bodies.capacity import ShortageOut
+from api.bodies.capacity import CappedOut, ShortageOut
 from api.bodies.fields import Out
 
 _PER_WEDDING = Field(
@@ -77,3 +77,4 @@ class ForecastOut(Out):
     days: list[ForecastDayOut]
     totals: ForecastTotalsOut
     budget: ForecastBudgetOut
+    capped: list[CappedOut] = Field(description="In the month.")

@@ -57,6 +57,10 @@ def _print(month: dict[str, Any]) -> None:
     for day in month["days"]:
         for short in day["shortages"]:
             print(f"quota: {show.plain(short['reason'])}")
+    if month["capped"]:
+        print("\nCaps that are too low")
+        for one in month["capped"]:
+            print(show.plain(one["reason"]))
 
 
 def _row(load: dict[str, Any]) -> dict[str, str]:

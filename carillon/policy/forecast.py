@@ -12,6 +12,7 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from carillon.policy import months, quotas, season, series
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from carillon.policy.quotas import Quotas, Shortage
     from carillon.policy.series import Series
     from carillon.policy.sizing import Deployment
-    from carillon.policy.timeline import Plan
+    from carillon.policy.timeline import Capped, Plan
     from carillon.policy.traffic import Traffic
 
 MARGIN: Final = timedelta(days=1)
@@ -164,6 +165,7 @@ class Month:
         days: all of them, in order.
         totals: their sum; of connections the most.
         budget: None where none binds.
+        capped: hard caps that are too low for it, each with when in the month it lacks the most.
     """
 
     month: str
@@ -172,6 +174,7 @@ class Month:
     days: tuple[Day, ...]
     totals: Load
     budget: Spending | None
+    capped: tuple[Capped, ...]
 
     def to_json(self) -> dict[str, Any]:
         """As the API serves it."""
@@ -182,6 +185,7 @@ class Month:
             "days": [day.to_json() for day in self.days],
             "totals": self.totals.to_json(),
             "budget": self.budget and self.budget.to_json(),
+            "capped": [_capped(one) for one in self.capped],
         }
 
 
@@ -230,7 +234,8 @@ def forecast(  # noqa: PLR0913 - all that a forecast is of
         if without is not None:
             load = replace(load, added=load.cost.above(without.cost(begins, ends)))
         days.append(Day(day, load, sizes.highest(begins, ends), tuple(short[day]), sizes.cut(begins, ends)))
-    return Month(month, zone.key, profile.name, tuple(days), _sum([day.load for day in days]), sizes.spending())
+    totals, capped = _sum([day.load for day in days]), sizes.capped(opens, closes)
+    return Month(month, zone.key, profile.name, tuple(days), totals, sizes.spending(), capped)
 
 
 def _days(first: date, after: date) -> Iterator[date]:
@@ -286,11 +291,12 @@ class _Sizes:
         budget: Budget | None,
     ) -> None:
         start, end = months.span(month, zone)
-        made = plan(weddings, profile, zone, deployment, start, horizon=end - start, budget=budget)
+        self._plan = partial(plan, weddings, profile, zone, deployment)
+        made = self._plan(start, horizon=end - start, budget=budget)
         self._made, self._month, self._budget = made, month, budget
         self._uncut = made.sizes
         if made.cuts:
-            self._uncut = plan(weddings, profile, zone, deployment, start, horizon=end - start).sizes
+            self._uncut = self._plan(start, horizon=end - start).sizes
         self._rest_h = usd_per_hour(made.rest, deployment)
         self._usd_h = _usd_h(made, deployment)
 
@@ -321,6 +327,13 @@ class _Sizes:
         planned, over = (round(of.get(self._month, 0.0), _DIGITS) for of in (self._made.usd, self._made.over))
         cuts = tuple(cut for cut in self._made.cuts if cut.month == self._month)
         return Spending(self._budget.usd, planned, over, cuts)
+
+    def capped(self, begins: datetime, ends: datetime) -> tuple[Capped, ...]:
+        """Of these days; where the plan's worst moment is in the bill's month alone, they are planned without it."""
+        found = self._made.capped
+        if all(begins <= one.at < ends for one in found):
+            return found
+        return self._plan(begins, horizon=ends - begins).capped
 
 
 class _Without:
@@ -360,3 +373,8 @@ def _shortage(one: Shortage) -> dict[str, Any]:
 def _cut(one: Cut) -> dict[str, Any]:
     usd = round(one.usd, _DIGITS)
     return {"group": one.knob.group, "planned": one.planned, "size": one.size, "usd": usd, "reason": one.reason}
+
+
+def _capped(one: Capped) -> dict[str, Any]:
+    at = one.at.isoformat()
+    return {"group": one.knob.group, "at": at, "asked": one.asked, "most": one.most, "reason": one.reason}

@@ -17,7 +17,9 @@ const FACES = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10];
  * @property {boolean} [whole] whether it comes in ones
  */
 
-const weddings = (day) => (day.weddings ? counted(day.weddings, "wedding") : "");
+/** A cell has no room for "1,866 weddings"; whoever opens the day reads them all. */
+const weddings = ({ weddings: count }) =>
+  (count < 1000 ? count > 0 && counted(count, "wedding") : `${short(count)} weddings`) || "";
 
 /** @type {Object<string, Measure>} */
 export const MEASURES = {

@@ -64,9 +64,12 @@ export function weeksOf(month) {
 }
 
 /** Today, where the reader is or in a time zone. */
-export function today(zone = undefined) {
+export const today = (zone = undefined) => dayIn(zone, Date.now());
+
+/** The day of an instant in a time zone; the instant as the API writes it, or in milliseconds. */
+export function dayIn(zone, instant) {
   const parts = new Intl.DateTimeFormat("en-US", { timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit" })
-    .formatToParts(new Date());
+    .formatToParts(new Date(instant));
   const part = (type) => parts.find((one) => one.type === type).value;
   return `${part("year")}-${part("month")}-${part("day")}`;
 }

@@ -1,8 +1,8 @@
 /** Beside the calendar: the day that is open, or what of the month to look at. */
 
 import { element } from "../console/dom.js";
-import { dated, longDay, shortDay, today } from "./months.js";
-import { capacityWords, counted, dollars, groupName, quotaName, roundDollars, short, whole } from "./words.js";
+import { dated, dayIn, longDay, shortDay, today } from "./months.js";
+import { capacityWords, counted, dollars, fine, groupName, quotaName, roundDollars, short, whole } from "./words.js";
 
 /**
  * One day in words.
@@ -61,8 +61,21 @@ function cutNote({ cuts }) {
     element("ul", {}, ...cuts.map((cut) => element("li", {}, cutWords(cut)))));
 }
 
+function capNote({ capped, time_zone: timeZone }) {
+  return element("section", { class: "warning cap" },
+    element("h3", {}, element("span", { class: "sign cap", "aria-hidden": "true" }, "↑"), "Above this deployment's caps"),
+    element("ul", {}, ...capped.map((one) => element("li", {}, capWords(one, timeZone)))));
+}
+
+function capWords({ group, at, asked, most }, timeZone) {
+  const unit = unitOf(group);
+  return `${groupName(group)}: ${fine(asked)}${unit} asked for on ${shortDay(dayIn(timeZone, at))}, ${fine(most)}${unit} allowed`;
+}
+
+const unitOf = (group) => (group.endsWith("_acu") ? " ACU" : "");
+
 function cutWords({ group, planned, size, usd }) {
-  const unit = group.endsWith("_acu") ? " ACU" : "";
+  const unit = unitOf(group);
   return `${groupName(group)}: ${short(size)}${unit} instead of ${short(planned)}, which saves ${dollars(usd)} in the month`;
 }
 
@@ -72,16 +85,17 @@ function cutWords({ group, planned, size, usd }) {
  * @param {(day: string) => void} open
  */
 export function monthPanel(forecast, open) {
-  const { days, budget } = forecast;
+  const { days, budget, capped } = forecast;
   const lacking = days.filter((day) => day.shortages.length > 0 && day.day >= today(forecast.time_zone));
   return [
     element("h2", { id: "panel-title", tabIndex: -1 }, "To know"),
     peaks(days, open),
     lacking.length > 0 && element("h3", {}, "Quotas to ask for"),
     lacking.length > 0 && element("ul", { class: "links" }, ...lacking.map((day) => asking(day, open))),
+    capped.length > 0 && capNote(forecast),
     budget.cuts.length > 0 && cutNote(budget),
     budget.over > 0 && element("p", { class: "problem" }, `The plan costs ${dollars(budget.over)} more than its budget, because somebody allowed it.`),
-    lacking.length === 0 && budget.cuts.length === 0 && budget.over <= 0 &&
+    lacking.length === 0 && capped.length === 0 && budget.cuts.length === 0 && budget.over <= 0 &&
       element("p", { class: "well" }, "No day exceeds a quota, and the plan fits its budget."),
     element("p", { class: "fine" }, `Season profile ${forecast.season}. Days and hours of ${forecast.time_zone}.`),
   ].filter(Boolean);

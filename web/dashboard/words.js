@@ -16,6 +16,7 @@ const QUOTAS = {
 };
 
 export const whole = (count) => WHOLE.format(count);
+export const fine = (count) => FINE.format(count);
 export const short = (count) => SHORT.format(count);
 export const counted = (count, one, many = `${one}s`) => `${WHOLE.format(count)} ${count === 1 ? one : many}`;
 

@@ -142,6 +142,11 @@ def test_a_forecast_is_a_table_with_marks_and_totals(capsys: pytest.CaptureFixtu
     assert "budget: the plan adds $2,994.60 of $3,000.00\n" in out
     assert f"budget: {EXAMPLES['ForecastOut']['budget']['cuts'][0]['reason']}\n" in out
     assert f"quota: {busy['shortages'][0]['reason']}\n" in out
+    assert lines[-2:] == ["Caps that are too low", EXAMPLES["ForecastOut"]["capped"][0]["reason"]]
+
+
+def test_a_forecast_within_the_caps_does_not_speak_of_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "Caps" not in shown(capsys, EXAMPLES["ForecastOut"] | {"capped": []}, "forecast")
 
 
 def test_a_month_without_a_wedding_has_no_price_for_one(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from carillon.errors import InvalidInputError
 from carillon.policy import months, quotas, timeline
 from carillon.policy.budget import Budget, usd_per_hour
+from carillon.policy.capacity import TASKS
 from carillon.policy.forecast import Cost, forecast
 from carillon.policy.quotas import Quotas
 from tests.unit.policy import calendars
@@ -258,6 +259,27 @@ def test_a_quota_is_told_on_its_day() -> None:
     assert not short.late
 
 
+def test_caps_that_are_too_low_are_told_with_the_worst_moment() -> None:
+    found = made([*several(700, JUNE_16), *several(2000, JUNE_16 + timedelta(days=3), team=40)], profile=LEVEL)
+    tasks = next(one for one in found.capped if one.knob == TASKS)
+    assert tasks.most == PROD.limits.max_tasks < tasks.asked
+    assert tasks.at.astimezone(NEW_YORK).date() == date(2027, 6, 19)
+    assert "asked for on Saturday, 2027-06-19 at " in tasks.reason
+    assert day_of(found, 19).capacity["tasks"] == tasks.most
+    assert made([wedding("W1", JUNE_16)], profile=LEVEL).capped == ()
+
+
+def test_the_bills_hours_of_another_month_neither_show_a_cap_nor_hide_one() -> None:
+    """In Rome, July begins two hours before June's bill ends."""
+    rome = ZoneInfo(calendars.ROME)
+    after = several(4000, calendars.at("2027-07-01T03:00", calendars.ROME), team=40)
+    assert made(after, profile=LEVEL, zone=rome, month="2027-07").capped
+    assert made(after, profile=LEVEL, zone=rome).capped == ()
+    busy = made([*several(2000, JUNE_16, team=40), *after], profile=LEVEL, zone=rome)
+    assert TASKS in {one.knob for one in busy.capped}
+    assert {one.at.astimezone(rome).date() for one in busy.capped} == {date(2027, 6, 16)}
+
+
 def test_of_a_past_month_only_the_time_to_ask_has_gone_by() -> None:
     weddings = several(2000, JUNE_16)
     ahead, behind = (made(weddings, granted=Quotas(), now=now) for now in (NOW, NOW + timedelta(days=500)))
@@ -271,7 +293,7 @@ def test_of_a_past_month_only_the_time_to_ask_has_gone_by() -> None:
 def test_json_has_the_names_that_the_api_promises() -> None:
     found = made(several(2000, JUNE_16), granted=Quotas(), budget=Budget(50))
     told: dict[str, Any] = json.loads(json.dumps(found.to_json()))
-    assert set(told) == {"month", "time_zone", "season", "days", "totals", "budget"}
+    assert set(told) == {"month", "time_zone", "season", "days", "totals", "budget", "capped"}
     load = {"weddings", "guests", "connections", "messages", "deliveries", "cost", "usd_per_wedding"}
     day = told["days"][15]
     assert set(day) == load | {"day", "capacity", "shortages", "cut"}
@@ -282,7 +304,10 @@ def test_json_has_the_names_that_the_api_promises() -> None:
     assert set(told["budget"]["cuts"][0]) == {"group", "planned", "size", "usd", "reason"}
     assert (day["day"], day["cut"], day["shortages"][0]["ask_by"]) == ("2027-06-16", True, "2027-06-02")
     assert day["shortages"][0]["at"].startswith("2027-06-16T")
+    assert set(told["capped"][0]) == {"group", "at", "asked", "most", "reason"}
+    assert told["capped"][0]["at"].startswith("2027-06-16T")
     assert made([]).to_json()["budget"] is None
+    assert made([]).to_json()["capped"] == []
 
 
 @pytest.mark.parametrize(
