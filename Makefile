@@ -7,7 +7,7 @@ PYTEST := $(PYTHON) -m pytest
 BENCH = $(if $(N),--n $(N)) $(if $(RATE),--rate $(RATE)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 SETTINGS := --settings local.settings:LocalSettings
 # Integration tests that run the product in the tests' own process, so that coverage sees it.
-IN_PROCESS := $(addprefix tests/integration/,test_capacity.py test_cli.py test_clients.py test_import.py test_listen.py)
+IN_PROCESS := $(addprefix tests/integration/,test_api.py test_capacity.py test_cli.py test_clients.py test_import.py test_listen.py)
 # By file: what a file's tests share, such as synthesised templates, is made once.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 BENCHES := bench-post bench-latency bench-fanout bench-connect bench-lanes bench-sustain bench-servers bench-cold
@@ -41,8 +41,10 @@ run-fresh: setup-run ## The same, without the data of earlier runs
 
 test: check synth node_modules ## All checks and all tests but the long ones
 	$(PYTEST) tests/integration -q -m "not faults" $(addprefix --ignore=,$(IN_PROCESS)) $(ARGS)
-	$(PYTEST) tests/e2e -q -m "not faults" $(ARGS)
-	$(PYTHON) -m local.deploy
+	@# Side by side: one waits for a browser, the other for the CDK.
+	@mkdir -p build; $(PYTHON) -m local.deploy >build/deploy-local.log 2>&1 & deploy=$$!; trap "kill $$deploy 2>/dev/null" EXIT INT TERM; \
+	$(PYTEST) tests/e2e -q -m "not faults" $(ARGS); status=$$?; \
+	wait $$deploy || status=1; cat build/deploy-local.log; exit $$status
 
 check: setup ## Lint, types, import contracts, and the tests that coverage is counted over
 	$(PYTHON) -m ruff check .

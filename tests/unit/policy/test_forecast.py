@@ -31,7 +31,7 @@ NOW = calendars.at("2027-04-20T09:00", "America/New_York")
 LEVEL = replace(BROADCAST, months={}, traffic=replace(BROADCAST.traffic, base_connections=0))
 """No season, and nobody beside the weddings: whatever is asked for, a wedding does."""
 ROOM = Quotas(requests_s=1e9, connects_s=1e9, concurrency=1e9)
-few = settings(calendars.unhurried, max_examples=8)
+few = settings(calendars.unhurried, max_examples=5)
 """Each plans a month."""
 JUNE_16 = calendars.at("2027-06-16T16:00", "America/New_York")
 
